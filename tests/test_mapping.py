@@ -9,7 +9,7 @@ from search_toys import at, make_store
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
 from artsim.search import Works
-from artsim.server.mapping import color_by, inside, name_groups
+from artsim.server.mapping import color_by, colorings, inside, name_groups
 
 SQUARE = [(0, 0), (2, 0), (2, 2), (0, 2)]
 
@@ -65,6 +65,32 @@ def test_numbers_are_shades_from_low_to_high_and_texts_are_classes(works):
     assert found["classes"] == ["Ada", "Bob", "Cyd"]  # the most frequent first, then by name
     with pytest.raises(EvaluationError, match="no column 'style'; choose from artist, kind, year"):
         color_by(works, "style", np.arange(3))
+
+
+def test_years_are_colored_by_century_those_before_christ_too(tmp_path):
+    years = [1850, 1900, 1901, -450, 0, -99, -100, None]
+    columns = {"year": years, "made_by": ["one"] * 8, "title": list("abcdefgh")}
+    ids = [f"w{n}" for n in range(8)]
+    works = Works(make_store(tmp_path / "index", ids, {"east": at(*[0.0] * 8)}, columns))
+    assert colorings(works) == ["year", "century of year"]  # neither one value nor one a work
+    found = color_by(works, "century of year", np.arange(8))
+    assert found["classes"] == [
+        "5th century BC",
+        "2nd century BC",
+        "1st century BC",
+        "19th century",
+        "20th century",
+    ]
+    assert found["values"] == [3, 3, 4, 0, 2, 2, 1, -1]
+    assert (found["ordered"], found["others"]) == (True, 0)
+    with pytest.raises(EvaluationError, match="no column 'century of title'"):
+        color_by(works, "century of title", np.arange(8))
+
+
+def test_the_ends_of_a_scale_say_where_values_lie_beyond(works):
+    found = color_by(works, "year", np.arange(100))
+    assert found["ends"] == ["up to 1502", "1596 and later"]
+    assert color_by(works, "year", np.array([0, 0, 0]))["ends"] == ["1500", "1500"]
 
 
 def test_one_long_text_takes_its_own_memory_and_not_that_of_every_row(tmp_path):

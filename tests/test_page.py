@@ -301,6 +301,20 @@ def test_words_narrow_down_as_they_are_typed_and_back_takes_them_away_at_once(pa
     expect(page.get_by_label("Find in titles")).to_have_value("")
 
 
+def test_a_work_found_by_words_is_compared_with_all_works_and_back_returns_to_the_words(page):
+    page.goto("/?find=Hue+108")
+    card(page, "Hue 108").locator("a.picture").click()
+    expect(titles(page).first).to_have_text(re.compile("^Hue (96|120)$"))
+    expect(page.locator("#chips li")).to_have_count(0)
+    assert "find" not in page.url
+    page.locator("#find").fill("Hue 204")  # words after it do narrow the matches down
+    expect(titles(page)).to_have_text(["Hue 204"])
+    page.go_back()
+    page.go_back()
+    expect(page.locator("#find")).to_have_value("Hue 108")
+    expect(titles(page)).to_have_text(["Hue 108"])
+
+
 def test_every_filter_is_a_chip_that_removes_it_and_keeps_the_focus(page):
     like(page, 60, "in.artist=Red+school&in.artist=Blue+school&between.year=1500..1840&find=hue")
     chips = page.locator("#chips .filter > span")
@@ -917,7 +931,7 @@ def test_an_area_of_the_map_is_a_filter_of_the_works(page):
 def test_the_map_is_colored_by_years_names_its_groups_and_is_reset(page):
     page.goto("/?view=map")
     page.get_by_label("Color by").select_option("year")
-    expect(page.locator(".legend")).to_have_text(re.compile(r"^1506.*1841|^150\d.*184\d"))
+    expect(page.locator(".legend")).to_have_text(re.compile(r"^up to 150\d184\d and later$"))
     expect(page.locator(".names span:not(.away)").first).to_have_text(re.compile("school"))
     canvas = page.locator("canvas").last
     before = page.locator(".names span:not(.away)").evaluate_all(
@@ -931,6 +945,46 @@ def test_the_map_is_colored_by_years_names_its_groups_and_is_reset(page):
         "all => all.map(e => e.style.cssText)"
     )
     assert after == before
+
+
+def test_the_map_is_colored_by_century_in_order(page):
+    page.goto("/?view=map")
+    page.get_by_label("Color by").select_option("century of year")
+    works = {15: 1, 16: 8, 17: 8, 18: 9, 19: 4}
+    expect(page.locator(".legend li")).to_have_text(
+        [f"{century}th century ({number})" for century, number in works.items()]
+    )
+    colors = page.locator(".legend i").evaluate_all(
+        "all => all.map(each => getComputedStyle(each).backgroundColor)"
+    )
+    assert (colors[0], colors[2], colors[4]) == (
+        "rgb(68, 1, 84)",
+        "rgb(33, 145, 140)",
+        "rgb(253, 231, 37)",
+    )
+    options = page.get_by_label("Color by").locator("option")
+    expect(options).to_have_text(["nothing", "artist", "year", "century of year"])
+
+
+def test_a_straight_drag_selects_the_area_between_its_ends(page):
+    page.goto("/?view=map")
+    canvas = page.locator("canvas").last
+    expect(page.locator("#map .bar")).to_contain_text("30 works")
+    page.get_by_title("Drag around works to select them").click()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2, steps=6)
+    page.mouse.up()
+    expect(page.locator("#chips")).to_contain_text("Area of the map")
+    expect(page.locator("#map .bar")).to_contain_text(re.compile("^Map30 works"))
+    assert len(page.url.split("lasso=")[1].split("+")) == 4
+
+
+def test_without_a_map_the_button_says_how_to_make_one(page):
+    page.goto("/?index=words")
+    page.get_by_role("button", name="Map").click()
+    expect(page.locator("#map")).to_have_text("There is no map yet: run 'artsim map words'.")
 
 
 def test_answers_are_exported(page):

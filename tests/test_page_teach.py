@@ -202,7 +202,7 @@ def test_a_concept_is_saved_exported_and_opened_again(page):
         page.locator("#teach summary", has_text="Export").click()
         page.get_by_role("button", name="All works and marks").click()
     rows = {row["id"]: row["mark"] for row in csv.DictReader(io.StringIO(file[1].decode()))}
-    assert (file[0], rows["h120"], len(rows)) == ("greens.csv", "positive", 30)
+    assert (file[0], rows["h120"], len(rows)) == ("greens-marks.csv", "positive", 30)
     with downloaded(page) as file:
         page.locator("#teach summary", has_text="Export").click()
         page.get_by_role("button", name="The 50 likeliest").click()
@@ -226,3 +226,62 @@ def test_the_viewer_collects_and_marks(page):
     expect(page.locator("#teach")).to_contain_text("1 work marked yes")
     page.keyboard.press("Escape")
     expect(page.get_by_role("region", name="Collected works")).to_contain_text("1 work")
+
+
+def test_marks_that_are_not_saved_are_never_discarded_without_a_question(page):
+    page.get_by_role("button", name="Teach").click()
+    mark(page, 0, "yes")
+    mark(page, 192, "no")
+    concept = page.get_by_role("region", name="Teach a concept")
+    question = page.get_by_role("dialog", name="Discard 2 marks?")
+    concept.get_by_role("button", name="Start again").click()
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_have_count(0)
+    expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(2)
+    concept.get_by_label("Name of the concept").fill("kept reds")
+    concept.get_by_role("button", name="Save").click()
+    expect(concept.get_by_role("status")).to_contain_text("Saved as the columns kept_reds")
+    mark(page, 12, "yes")
+    saved = concept.get_by_label("Saved concepts")
+    saved.select_option("")
+    saved.select_option("kept_reds")
+    page.get_by_role("dialog", name="Discard 3 marks?").press("Escape")
+    expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(3)
+    saved.select_option("")
+    saved.select_option("kept_reds")
+    page.get_by_role("dialog").get_by_role("button", name="Discard").click()
+    expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(2)
+    concept.get_by_role("button", name="Start again").click()  # these are saved: no question
+    expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(0)
+
+
+def test_words_that_found_an_example_can_be_lifted_from_the_ranking(page):
+    page.goto("/?view=teach&find=Hue+108")
+    mark(page, 108, "yes")
+    expect(page.locator("#heading")).to_have_text("Likeliest works with “Hue 108”")
+    expect(page.locator("#nothing")).to_contain_text("No other works with “Hue 108”.")
+    page.get_by_role("button", name="Rank all works").click()
+    expect(titles(page).first).to_be_visible()
+    expect(page.locator("#heading")).to_have_text("Likeliest works")
+    expect(page.locator("#find")).to_have_value("")
+
+
+def test_without_a_token_the_menu_says_how_marks_are_kept(browser, museum):  # noqa: F811
+    with serving(make_app(museum)) as address, visit(browser, address) as page:
+        page.goto("/?view=teach")
+        mark(page, 0, "yes")
+        concept = page.get_by_role("region", name="Teach a concept")
+        concept.get_by_label("Name of the concept").fill("boats")
+        concept.get_by_role("button", name="Start again").focus()
+        mark(page, 192, "no")
+        concept.locator("summary", has_text="Export").click()
+        expect(concept.locator(".note")).to_contain_text(
+            "artsim teach boats --marks boats-marks.csv"
+        )
+        with downloaded(page) as found:
+            concept.get_by_role("button", name="All works and marks").click()
+        assert found[0] == "boats-marks.csv"
+        concept.locator("summary", has_text="Export").click()
+        with downloaded(page) as found:
+            concept.get_by_role("button", name="likeliest").click()
+        assert found[0] == "boats.csv"

@@ -14,6 +14,8 @@ from .iiif import save_manifest as save_manifest
 from .iiif import set_manifest as set_manifest
 from .inspection import inspection_page as inspection_page
 from .lettering import one_line as one_line
+from .map import are_ordered as are_ordered
+from .map import class_names as class_names
 from .map import draw_pictures as draw_pictures
 from .map import draw_points as draw_points
 from .map import in_order as in_order

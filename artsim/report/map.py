@@ -30,7 +30,9 @@ _COLORS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
     "#ee7733", "#009988", "#cc3311", "#0077bb",
 )  # fmt: skip
-_OTHER = "#c4c0b8"
+_OTHER = "#8d877c"  # three times as dark or light as the paper
+# Of classes in order, from low to high: each lighter than the one before.
+_STEPS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (240, 205, 40))
 _CELLS = 36  # pictures along the longer side
 _CELL = 56  # pixels
 
@@ -57,17 +59,20 @@ def draw_points(
     counts = Counter(classes[classes != ""].tolist())
     most = sorted(counts, key=lambda name: (-counts[name], name))[: len(_COLORS)]
     shown = in_order(most)
+    colors = steps(len(shown)) if are_ordered(shown) else _COLORS
+    names = class_names(title, shown)
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot(aspect="equal", frame_on=False, xticks=[], yticks=[])
     size = float(np.clip(40_000 / max(len(points), 1), 1, 40))  # square points, 1/72 inch
     rest = ~np.isin(classes, shown)
     if rest.any():
         color = _OTHER if shown else _COLORS[0]
-        label = f"others, or no value ({rest.sum():,})" if shown else None
+        others = sum(counts.values()) - sum(counts[name] for name in shown)
+        label = rest_name(others, int(rest.sum()) - others) if shown else None
         x, y = points[rest].T
         axes.scatter(x, y, s=size, color=color, linewidths=0, label=label)
-    for name, color in zip(shown, _COLORS, strict=False):
-        label = f"{printable(name)} ({counts[name]:,})".replace("$", r"\$")  # no formula
+    for name, color in zip(shown, colors, strict=False):
+        label = f"{printable(names[name])} ({counts[name]:,})".replace("$", r"\$")  # no formula
         x, y = points[classes == name].T
         axes.scatter(x, y, s=size, color=color, linewidths=0, alpha=0.85, label=label)
     if shown:
@@ -89,10 +94,46 @@ def draw_points(
 
 def in_order(classes: list[str]) -> list[str]:
     """Sort classes that are numbers, such as centuries; others stay, the most frequent first."""
+    return sorted(classes, key=float) if are_ordered(classes) else classes
+
+
+def are_ordered(classes: Sequence[str]) -> bool:
+    """Return whether classes are numbers, such as centuries."""
     try:
-        return sorted(classes, key=float)
-    except ValueError:
-        return classes
+        return all(np.isfinite(float(each)) for each in classes)
+    except (TypeError, ValueError):
+        return False
+
+
+def steps(classes: int) -> list[str]:
+    """Return the colors of classes in order, from low to high."""
+    places = np.linspace(0, len(_STEPS) - 1, classes)
+    scale = [np.interp(places, range(len(_STEPS)), part) for part in zip(*_STEPS, strict=True)]
+    return [
+        "#" + "".join(f"{round(part):02x}" for part in each) for each in zip(*scale, strict=True)
+    ]
+
+
+def class_names(label: str | None, classes: Sequence[str]) -> dict[str, str]:
+    """Name the classes of a label for people: "19th century" if it is one of centuries."""
+    if label is None or not label.lower().startswith("century") or not are_ordered(classes):
+        return {each: each for each in classes}
+    whole = all(float(each).is_integer() for each in classes)
+    return {each: _century(int(float(each))) if whole else each for each in classes}
+
+
+def rest_name(others: int, missing: int) -> str:
+    """Name the points that have no color of their own."""
+    found = [("others", others), ("no value", missing)]
+    return ", ".join(f"{name} ({number:,})" for name, number in found if number)
+
+
+def _century(number: int) -> str:
+    """Name a century as ``ceil(year / 100)`` numbers it: the years -99 to 0 are number 0."""
+    ordinal = number if number > 0 else 1 - number
+    teens = ordinal % 100 in (11, 12, 13)
+    ending = "th" if teens else {1: "st", 2: "nd", 3: "rd"}.get(ordinal % 10, "th")
+    return f"{ordinal}{ending} century{'' if number > 0 else ' BC'}"
 
 
 def draw_pictures(

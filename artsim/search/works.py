@@ -207,9 +207,7 @@ class Works:
             if self.type_of(named) not in (FieldType.YEARS, FieldType.NUMBER):
                 raise SearchError(f"{named!r} is of type {self.types[named]}, expected years")
             return named
-        numbers = [name for name in self.fields if self.types[name] == FieldType.NUMBER]
-        found = [name for name in self.fields if self.types[name] == FieldType.YEARS]
-        found = found or [name for name in numbers if name.lower() in _YEAR_NAMES]
+        found = self.year_columns
         if len(found) != 1:
             listed = ", ".join(found or self.fields) or "none"
             raise SearchError(
@@ -217,6 +215,13 @@ class Works:
                 f"--years COLUMN: the columns are {listed}"
             )
         return found[0]
+
+    @property
+    def year_columns(self) -> list[str]:
+        """The columns of years; where there is none, those of numbers that are called so."""
+        numbers = [name for name in self.fields if self.types[name] == FieldType.NUMBER]
+        found = [name for name in self.fields if self.types[name] == FieldType.YEARS]
+        return found or [name for name in numbers if name.lower() in _YEAR_NAMES]
 
     def similar_ids(self, id_: str) -> list[str]:
         """Return up to three ids that are spelled like one that is unknown."""

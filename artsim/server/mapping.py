@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
-from artsim.report import in_order
+from artsim.report import are_ordered, class_names, in_order
 from artsim.search import Works
 from artsim.server.facets import facet_columns
 from artsim.store import indices
 
 _CLASSES = 10  # with a color of their own
 _SHADES = 255  # of numbers
+_CENTURY = "century of "  # a column of years
+_NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
 _GROUPS = range(4, 17)  # groups of neighbors, fewest and most
 _FITTED = 20_000  # points that groups are fitted to
 _LEAST = 3  # works of a group that share its name
@@ -41,32 +43,65 @@ def inside(points: Points, corners: Sequence[tuple[float, float]]) -> NDArray[np
     return found
 
 
+def colorings(works: Works) -> list[str]:
+    """Name what a map can be colored by: columns whose values differ and are shared, centuries."""
+    found = []
+    for name in facet_columns(works):
+        is_number = works.types[name] in _NUMBERS
+        if is_number and pc.count_distinct(_numbers(works.column(name))).as_py() < 2:
+            continue
+        found.append(name)
+        if name in works.year_columns:
+            found.append(_CENTURY + name)
+    return found
+
+
 def color_by(works: Works, name: str, rows: Rows) -> dict[str, Any]:
-    """Return the color of some works by a column or a derived label.
+    """Return the color of some works by a column, a label or "century of" a column of years.
 
     Returns:
         values: for each row a class, or a shade from 0 (low) to 255 (high); -1 where there is none.
-        classes: The most frequent values. low, high: The ends of numbers or years, else None.
+        classes: The names of the most frequent values. ordered: Whether they are numbers, from low
+        to high. others: How many works have a value that is none of them. low, high: The ends of
+        numbers or years, else None. ends: What these are called.
 
     Raises:
         EvaluationError: If there is no such column.
     """
+    of = name.removeprefix(_CENTURY)
+    if name not in works.types and of != name and of in works.year_columns:
+        years = _numbers(works.column(of).take(indices(rows)))
+        centuries = pc.cast(pc.ceil(pc.divide(years, 100.0)), pa.int64())
+        return _classes("century", pc.cast(centuries, pa.string()))
     if name not in works.types:
         known = ", ".join([*works.fields, *works.labels])
         raise EvaluationError(f"no column {name!r}; choose from {known or 'none'}")
     column = works.column(name).take(indices(rows))
-    if works.types[name] in (FieldType.NUMBER, FieldType.YEARS):
-        return _shades(column)
+    if works.types[name] in _NUMBERS:
+        return _shades(column, is_years=name in works.year_columns)
+    return _classes(name, column)
+
+
+def _classes(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
     if pa.types.is_list(column.type):
         column = pc.list_element(
             pc.if_else(pc.equal(pc.list_value_length(column), 0), None, column), 0
         )
     counts = pc.value_counts(column.drop_null())
-    counted = pa.table({name: counts.field(name) for name in ("values", "counts")})
+    counted = pa.table({part: counts.field(part) for part in ("values", "counts")})
     most = counted.sort_by([("counts", "descending"), ("values", "ascending")])
     classes = in_order(most.column("values").slice(0, _CLASSES).to_pylist())
     colors = pc.fill_null(pc.index_in(column, pa.array(classes, column.type), skip_nulls=True), -1)
-    return {"values": colors.to_pylist(), "classes": classes, "low": None, "high": None}
+    named = class_names(name, [str(each) for each in classes])
+    return {
+        "values": colors.to_pylist(),
+        "classes": [named[str(each)] for each in classes],
+        "ordered": are_ordered([str(each) for each in classes]),
+        "others": pc.sum(most.column("counts").slice(_CLASSES)).as_py() or 0,
+        "low": None,
+        "high": None,
+        "ends": [],
+    }
 
 
 def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]]:
@@ -92,7 +127,7 @@ def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]
     sizes = np.bincount(group, minlength=groups)
     best: list[list[tuple[float, str]]] = [[] for _ in range(groups)]  # strength and name
     for column in facet_columns(works):
-        if works.types[column] in (FieldType.NUMBER, FieldType.YEARS):
+        if works.types[column] in _NUMBERS:
             continue
         for each, found in enumerate(
             _frequent(works.column(column).take(indices(rows)), group, sizes)
@@ -107,18 +142,34 @@ def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]
     return sorted(named, key=lambda each: -each["works"])
 
 
-def _shades(column: pa.ChunkedArray) -> dict[str, Any]:
+def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return numbers, or the first of each range of years."""
     if pa.types.is_struct(column.type):
         begin, end = (pc.struct_field(column, part) for part in ("begin", "end"))
         column = pc.coalesce(begin, end)
-    numbers = pc.fill_null(pc.cast(column, pa.float64()), np.nan).to_numpy()
+    return pc.cast(column, pa.float64())
+
+
+def _shades(column: pa.ChunkedArray, *, is_years: bool) -> dict[str, Any]:
+    numbers = pc.fill_null(_numbers(column), np.nan).to_numpy()
     known = np.isfinite(numbers)
+    found: dict[str, Any] = {"classes": [], "ordered": True, "others": 0}
     if not known.any():
-        return {"values": [-1] * len(numbers), "classes": [], "low": None, "high": None}
+        nothing = {"values": [-1] * len(numbers), "low": None, "high": None, "ends": []}
+        return found | nothing
     low, high = np.quantile(numbers[known], [0.02, 0.98]).tolist()  # a few outliers hide the rest
     scaled = np.clip((numbers - low) / max(high - low, 1e-9), 0, 1) * _SHADES
     shades = np.where(known, scaled, -1).astype(int).tolist()
-    return {"values": shades, "classes": [], "low": low, "high": high}
+    ends = [_short(low), _short(high)]
+    if numbers[known].min() < low:
+        ends[0] = f"up to {ends[0]}"
+    if numbers[known].max() > high:
+        ends[1] += " and later" if is_years else " and more"
+    return found | {"values": shades, "low": low, "high": high, "ends": ends}
+
+
+def _short(number: float) -> str:
+    return str(round(number)) if abs(number) >= 100 else f"{number:.3g}"
 
 
 def _named(column: str, value: str) -> str:

@@ -34,7 +34,7 @@ from artsim.search import (
 )
 from artsim.server.batching import Batcher
 from artsim.server.facets import names
-from artsim.server.mapping import color_by, inside, name_groups
+from artsim.server.mapping import color_by, colorings, inside, name_groups
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn
 from artsim.server.pictures import Thumbnails
 from artsim.server.remembering import RememberingEncoder
@@ -93,6 +93,7 @@ class Room:
                 {"name": name, "type": str(self.works.types[name])}
                 for name in (*self.works.fields, *self.works.labels)
             ],
+            "colors": self._colorings,
             "words": self.takes_words,
             "pictures": not passport.is_external,
             "tiles": self.store.manifest.tiles,
@@ -122,6 +123,10 @@ class Room:
         """Whether it can be searched by text: the network has a text encoder for this index."""
         passport = self.store.manifest.passport
         return passport.spec.startswith("open_clip:") and passport.tap("embedding") is not None
+
+    @cached_property
+    def _colorings(self) -> list[str]:
+        return colorings(self.works)
 
     @cached_property
     def teacher(self) -> Teacher:
@@ -257,8 +262,11 @@ class Room:
             "met": None if met is None else np.isin(rows, met).astype(int).tolist(),
             "values": None,
             "classes": [],
+            "ordered": False,
+            "others": 0,
             "low": None,
             "high": None,
+            "ends": [],
         }
         return found if wanted.label is None else found | color_by(self.works, wanted.label, rows)
 

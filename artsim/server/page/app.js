@@ -55,11 +55,17 @@ function change(changes, { focus = false, replaces = false } = {}) {
   else if (kept || address !== location.pathname + location.search) {
     history.pushState(kept, "", address);
   }
-  if (changes.terms) scrollTo({ top: 0 });
+  if (changes.terms) {
+    dropWaiting(); // words being typed were for the works before
+    scrollTo({ top: 0 });
+  }
   return render({ focus });
 }
 
-const likeIt = (work) => ({ view: "wall", terms: [{ id: work.id, weight: 1 }], any: false });
+// A search by a work that was found by words looks through all works: the words have done their part.
+const begun = () => (state.terms.length ? {} : { find: "" });
+const query = (terms) => ({ view: "wall", any: false, terms, ...begun() });
+const likeIt = (work, more = {}) => query([{ id: work.id, weight: 1, ...more }]);
 
 // A click without a mouse was a key: the focus goes with it.
 const go = (work, event) => change(likeIt(work), { focus: event.detail === 0 });
@@ -67,11 +73,11 @@ const go = (work, event) => change(likeIt(work), { focus: event.detail === 0 });
 function add(terms, weight = 1) {
   const ids = new Set(terms.map((term) => term.id).filter(Boolean));
   const others = state.terms.filter((term) => !ids.has(term.id));
-  change({ view: "wall", terms: [...others, ...terms.map((term) => ({ ...term, weight }))] });
+  const all = [...others, ...terms.map((term) => ({ ...term, weight }))];
+  change({ view: "wall", terms: all, ...begun() });
 }
 
-const detail = (work, crop) =>
-  change({ view: "wall", terms: [{ id: work.id, weight: 1, crop }], any: false });
+const detail = (work, crop) => change(likeIt(work, { crop }));
 
 /** Leave a work out of the answer; the focus stays where it was. */
 async function hide(work, place) {
@@ -158,7 +164,7 @@ const uploads = makeUploads({
   ask: (terms, isAdded) =>
     isAdded
       ? add(terms)
-      : change({ view: "wall", any: false, terms: terms.map((term) => ({ ...term, weight: 1 })) }),
+      : change(query(terms.map((term) => ({ ...term, weight: 1 })))),
   say,
   fail,
 });
@@ -180,15 +186,15 @@ const picked = {
 };
 const teach = makeTeach(byId("teach"), {
   ...picked,
+  ask: dialogs.ask,
   filters: () => states.filters(state),
   changed: () => render(),
 });
 const collection = makeCollection(byId("collection"), {
   ...picked,
-  ask: (ids) => change({ view: "wall", any: false, terms: ids.map((id) => ({ id, weight: 1 })) }),
-  teach: (ids) => {
-    teach.begin(ids);
-    change({ view: "teach", terms: [] });
+  ask: (ids) => change(query(ids.map((id) => ({ id, weight: 1 })))),
+  teach: async (ids) => {
+    if (await teach.begin(ids)) change({ view: "teach", terms: [] });
   },
 });
 const drawMap = makeMapView(byId("map"), {
@@ -274,7 +280,6 @@ function drawTop() {
   show(byId("find"), index().fields.some(({ type }) => type === "text" || type === "list"));
   if (document.activeElement !== byId("find")) byId("find").value = state.find;
   show(byId("see-map").parentElement, true);
-  show(byId("see-map"), index().map || state.view === "map");
   for (const view of ["wall", "map", "teach"]) {
     byId(`see-${view}`).setAttribute("aria-pressed", String(state.view === view));
   }
@@ -304,10 +309,17 @@ function drawTaught({ matches, searched }) {
   answer = null;
   grid.render(matches, false);
   left = Math.min(searched, MOST) - matches.length;
-  byId("heading").textContent = "Likeliest works";
-  byId("summary").textContent = "";
+  const words = state.find && ` with “${state.find}”`;
+  byId("heading").textContent = `Likeliest works${words}`;
+  const { conditions, lasso } = state;
+  const isLimited = words || conditions.length || lasso.length;
+  const all = button("Rank all works", () => change({ find: "", conditions: [], lasso: [] }));
+  byId("summary").replaceChildren(...(isLimited && matches.length ? [all] : []));
   show(byId("nothing"), !matches.length);
-  byId("nothing").textContent = matches.length ? "" : "No other works meet these conditions.";
+  byId("nothing").replaceChildren(
+    ...(matches.length ? [] : [`No other works${words || (isLimited ? " meet these conditions" : "")}. `]),
+    ...(isLimited && !matches.length ? [all] : []),
+  );
   drawEnd(matches.length, searched, left <= 0 && searched <= MOST);
   drawTools(false, true);
   document.title = `Teach a concept · ${byId("home").textContent}`;

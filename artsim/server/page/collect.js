@@ -1,7 +1,7 @@
 /** The works that a visitor collects: a star on each picture, and the bar of the open set. */
 
 import * as api from "./api.js";
-import { byId, described, headline, make, many, show } from "./dom.js";
+import { byId, columnOf, described, headline, make, many, show } from "./dom.js";
 import { whenKept } from "./kept.js";
 import { freeName, keepSets, readSets } from "./sets.js";
 import { download } from "./tools.js";
@@ -321,7 +321,7 @@ export function makeCollection(bar, actions) {
   async function save() {
     try {
       await load();
-      const column = state.open.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^[_.-]+/, "");
+      const column = columnOf(state.open);
       const replaces = column in saved;
       if (replaces && !confirm(`Replace the saved set “${column}”?`)) return;
       await api.saveSet(name, { name: column, ids: ids(), replaces });

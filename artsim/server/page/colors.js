@@ -1,6 +1,6 @@
 /** The colors of the map: of classes, and of numbers from low to high. */
 
-export const COLORS = [
+const COLORS = [
   "#4477aa",
   "#ee6677",
   "#228833",
@@ -29,7 +29,11 @@ const CLASSES = COLORS.map(bytes);
 
 /** Return the color of points that have none of their own, light or dark as the page is. */
 export const plainColor = () =>
-  bytes(getComputedStyle(document.documentElement).getPropertyValue("--faint").trim());
+  bytes(getComputedStyle(document.documentElement).getPropertyValue("--unknown").trim());
+
+/** Return the color of a class, by its place: classes in order are shades from low to high. */
+export const classColor = ({ classes, ordered }, at) =>
+  ordered ? shade((255 * at) / Math.max(1, classes.length - 1)) : CLASSES[at];
 
 /** Return the color of a shade from 0 to 255. */
 function shade(value) {
@@ -42,10 +46,10 @@ function shade(value) {
 /**
  * Return red, green and blue of a point: of its class, its shade, or the plain color.
  *
- * @param points values, classes, low.
+ * @param points values, classes, ordered, low.
  */
 export function colorOf(points, at, plain) {
   const value = points.values?.[at] ?? -1;
   if (value < 0) return plain;
-  return points.low === null ? CLASSES[value] : shade(value);
+  return points.low === null ? classColor(points, value) : shade(value);
 }

@@ -34,6 +34,16 @@ export function makeDialogs(dialog, actions) {
     return ++turn;
   }
 
+  /** Ask before something is lost; return whether the visitor agrees. */
+  function ask(question, yes) {
+    return new Promise((resolve) => {
+      const answer = (text, is) =>
+        make("button", { type: "button", onclick: () => (resolve(is), dialog.close()) }, text);
+      open(question, make("p", { className: "does" }, answer(yes, true), answer("Cancel", false)));
+      dialog.addEventListener("close", () => resolve(false), { once: true });
+    });
+  }
+
   async function why(work) {
     const waits = make("p", { className: "quiet", role: "status" }, "Comparing regions…");
     const mine = open("Why it matches", waits);
@@ -124,6 +134,7 @@ export function makeDialogs(dialog, actions) {
   }
 
   return {
+    ask,
     why,
     keys,
     close() {

@@ -41,6 +41,9 @@ export function columnName(name) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** The name of the column that something with a name for people is saved as; empty if none is left. */
+export const columnOf = (name) => name.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^[_.-]+/, "");
+
 const DIGITS = 6; // after the point, as scores are written elsewhere
 
 /** A value of a record as text: lists with commas, years as 1880–1885, nothing as nothing. */

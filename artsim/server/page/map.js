@@ -12,14 +12,14 @@ const REACH = 16; // pixels from a point that still mean it
 const KEPT = 900; // pictures in memory
 const FARTHEST = 400; // zoom
 const AWAY = 0.1; // how much is seen of a point that does not meet the conditions
-const QUIET = 0.3; // of one without a color of its own, where others have one
+const STRAIGHT = 12; // pixels of a line that may stand for a rectangle
 const LASSO = 60; // corners of an area, at most
 
 /**
  * Draw a map on a canvas that can be moved, zoomed and clicked.
  *
  * @param points ids, x, y, met (1 of what meets the conditions, or null if there are none), values
- *   (places in classes, or shades, or null) and classes, as the server sends.
+ *   (places in classes, or shades, or null), classes and ordered, as the server sends.
  * @param index Name.
  * @param options go(id, event) searches with a work; pictures: whether to draw them; lassoed(corners)
  *   is called with an area that was drawn.
@@ -80,12 +80,12 @@ export function makeMap(points, index, options) {
   function load() {
     const all = points.ids.map((_, at) => at);
     shown = all.filter(isMet);
-    const order = [...all.filter((at) => !isMet(at)), ...shown];
+    const isPlain = (at) => points.values !== null && points.values[at] < 0;
+    const order = [...all.filter((at) => !isMet(at)), ...shown.filter(isPlain), ...shown.filter((at) => !isPlain(at))];
     const plain = plainColor();
     const colors = new Uint8Array(4 * order.length);
     order.forEach((at, place) => {
-      const isQuiet = points.values !== null && points.values[at] < 0;
-      const seen = !isMet(at) ? AWAY : isQuiet ? QUIET : 0.8;
+      const seen = !isMet(at) ? AWAY : isPlain(at) ? 1 : 0.8; // paler, the plain ones could not be seen
       colors.set([...colorOf(points, at, plain), Math.round(255 * seen)], 4 * place);
     });
     card.set(
@@ -303,7 +303,7 @@ export function makeMap(points, index, options) {
     corners = null;
     soon();
     const step = Math.max(1, Math.ceil(drawn.length / LASSO));
-    const kept = drawn.filter((_, at) => at % step === 0);
+    const kept = isStraight(drawn) ? rectangle(drawn) : drawn.filter((_, at) => at % step === 0);
     if (kept.length < 3) return;
     options.lassoed(kept.map((at) => toMap(at).map((part) => Number(part.toFixed(3)))));
   }
@@ -432,6 +432,20 @@ export function makeMap(points, index, options) {
       soon();
     },
   };
+}
+
+/** Return whether a line on the screen encloses nothing worth it, as from corner to corner. */
+function isStraight(line) {
+  const [[x, y], [toX, toY]] = [line[0], line.at(-1)];
+  const long = Math.hypot(toX - x, toY - y);
+  const away = ([atX, atY]) => Math.abs((toX - x) * (atY - y) - (toY - y) * (atX - x)) / long;
+  return long > STRAIGHT && line.every((at) => away(at) < long / 8);
+}
+
+/** Return the corners of the rectangle between the ends of a line. */
+function rectangle(line) {
+  const [[x, y], [toX, toY]] = [line[0], line.at(-1)];
+  return [[x, y], [toX, y], [toX, toY], [x, toY]];
 }
 
 /** The least and the greatest of numbers, a little apart even where they are all the same. */

@@ -2,7 +2,7 @@
 
 import { groups as findGroups, map as findMap } from "./api.js";
 import { count, make, many } from "./dom.js";
-import { COLORS, GRADIENT } from "./colors.js";
+import { GRADIENT, classColor } from "./colors.js";
 import { makeMap } from "./map.js";
 import { choice } from "./options.js";
 import { filters } from "./state.js";
@@ -28,7 +28,7 @@ export function makeMapView(section, actions) {
       },
     });
     const legend = make("ul", { className: "legend" });
-    const columns = index.fields.map((field) => field.name);
+    const columns = index.colors;
     const summary = make("p", { className: "quiet" });
     const refine = make("span", {});
     const color = make("span", {});
@@ -43,7 +43,7 @@ export function makeMapView(section, actions) {
         },
         text,
       );
-    const area = button("Draw around works to see only these", "Select an area", () =>
+    const area = button("Drag around works to select them", "Select an area", () =>
       press(area.getAttribute("aria-pressed") !== "true"),
     );
     function press(on) {
@@ -90,7 +90,8 @@ export function makeMapView(section, actions) {
 
   return async function render(state, index, signal) {
     if (!index.map) {
-      section.replaceChildren(make("p", { className: "none" }, "This collection has no map yet."));
+      const text = `There is no map yet: run 'artsim map ${index.name}'.`;
+      section.replaceChildren(make("p", { className: "none" }, text));
       drawn = null;
       return;
     }
@@ -115,33 +116,35 @@ export function makeMapView(section, actions) {
     );
     const works = new Map();
     points.values?.forEach((value) => works.set(value, (works.get(value) ?? 0) + 1));
-    const none = points.low === null ? "others, or no value" : "no value";
+    const others = points.others;
+    const rest = [["others", others], ["no value", (works.get(-1) ?? 0) - others]];
     drawn.legend.replaceChildren(
       ...(points.low === null ? [] : [gradient(points)]),
       ...points.classes.map((name, at) =>
         make(
           "li",
           {},
-          make("i", { variables: { "--color": COLORS[at] }, "aria-hidden": "true" }),
+          make("i", { variables: { "--color": `rgb(${classColor(points, at)})` }, "aria-hidden": "true" }),
           `${name} (${count(works.get(at) ?? 0)})`,
         ),
       ),
-      ...(works.has(-1)
-        ? [make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), `${none} (${count(works.get(-1))})`)]
-        : []),
+      ...rest
+        .filter(([, number]) => number > 0)
+        .map(([name, number]) =>
+          make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), `${name} (${count(number)})`),
+        ),
     );
     actions.say(`Map of ${heading}`);
   };
 }
 
 /** Make the legend of numbers, from low to high. */
-function gradient({ low, high }) {
-  const short = (value) => (Number.isInteger(value) ? value : Number(value.toPrecision(4)));
+function gradient({ ends: [low, high] }) {
   return make(
     "li",
     { className: "shades" },
-    String(short(low)),
+    low,
     make("i", { variables: { background: GRADIENT }, "aria-hidden": "true" }),
-    String(short(high)),
+    high,
   );
 }

@@ -1,13 +1,14 @@
 /** Teaching a concept: works are marked yes or no, and the page ranks all others at each mark. */
 
 import * as api from "./api.js";
-import { count, described, make, many, show } from "./dom.js";
+import { columnOf, count, described, make, many, show } from "./dom.js";
 import { keep, kept, whenKept } from "./kept.js";
 import { download, exportMenu } from "./tools.js";
 
 const ASK = 6; // works to mark next
 const LIKELIEST = 50; // works, in a file of them
 const EXPORTS = { likeliest: `The ${LIKELIEST} likeliest, as CSV`, all: "All works and marks, as CSV" };
+const SUFFIX = { likeliest: "", all: "-marks" }; // of their files
 const NOTHING = { name: "", saved: null, yes: [], no: [] }; // saved: the name it was saved by
 
 /**
@@ -15,7 +16,8 @@ const NOTHING = { name: "", saved: null, yes: [], no: [] }; // saved: the name i
  *
  * @param panel The element.
  * @param actions index() describes the index; filters() narrows what is ranked; changed() draws the works again; saved() is called
- *   when a concept was saved; details(work); say(text), fail(error).
+ *   when a concept was saved; ask(question, yes) asks before marks are lost; details(work);
+ *   say(text), fail(error).
  */
 export function makeTeach(panel, actions) {
   let index = null; // its name
@@ -40,6 +42,17 @@ export function makeTeach(panel, actions) {
     const found = kept(`concept ${index}`, NOTHING);
     const isWhole = Array.isArray(found.yes) && Array.isArray(found.no);
     concept = isWhole ? { ...NOTHING, ...found } : NOTHING;
+  }
+
+  /** Return whether the marks may go: they are saved, or the visitor agrees. */
+  async function mayDiscard() {
+    const marks = ids();
+    const isSaved = known.some(({ positive, negative }) => {
+      const all = [...positive, ...negative];
+      const isSame = (mine, theirs) => mine.every((id) => theirs.includes(id));
+      return all.length === marks.size && isSame(concept.yes, positive) && isSame(concept.no, negative);
+    });
+    return !marks.size || isSaved || actions.ask(`Discard ${many(marks.size, "mark")}?`, "Discard");
   }
 
   function set(changes) {
@@ -159,7 +172,7 @@ export function makeTeach(panel, actions) {
       actions.index().saves && concept.yes.length
         ? button("save", "Save", save, "Save it as columns of the index")
         : null,
-      concept.yes.length ? exportMenu(exportIt, EXPORTS) : null,
+      concept.yes.length ? exportMenu(exportIt, EXPORTS, note()) : null,
       any ? button("again", "Start again", startAgain) : null,
       known.length ? opener() : null,
     );
@@ -171,11 +184,11 @@ export function makeTeach(panel, actions) {
       {
         "aria-label": "Saved concepts",
         "data-keep": "saved",
-        onchange: () => {
+        onchange: async () => {
           const chosen = known.find((each) => each.name === select.value);
-          skipped = new Set();
-          if (chosen) {
+          if (chosen && (await mayDiscard())) {
             const { name, positive: yes, negative: no } = chosen;
+            skipped = new Set();
             set({ name, saved: name, yes, no });
           }
           actions.changed();
@@ -298,7 +311,7 @@ export function makeTeach(panel, actions) {
   const body = () => ({ positive: concept.yes, negative: concept.no });
 
   async function save() {
-    const name = concept.name.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^[_.-]+/, "");
+    const name = columnOf(concept.name);
     if (!name) {
       actions.fail(new Error("Give the concept a name, such as boats."));
       panel.querySelector("input").focus();
@@ -322,28 +335,38 @@ export function makeTeach(panel, actions) {
     }
   }
 
+  const file = (kind) => `${columnOf(concept.name) || "concept"}${SUFFIX[kind]}.csv`;
+
+  /** Say how the marks become columns of the index, where the page cannot save them. */
+  const note = () =>
+    actions.index().saves
+      ? null
+      : `To keep the marks, export them, then run: artsim teach ${columnOf(concept.name) || "NAME"} --marks ${file("all")}`;
+
   async function exportIt(kind) {
     try {
       const ranked = kind === "all" ? {} : { ...actions.filters(), k: LIKELIEST };
-      download(await api.exportedConcept(index, { ...body(), ...ranked }), `${concept.name || "concept"}.csv`);
+      download(await api.exportedConcept(index, { ...body(), ...ranked }), file(kind));
       actions.say("Saved");
     } catch (error) {
       actions.fail(error);
     }
   }
 
-  function startAgain() {
+  async function startAgain() {
+    if (!(await mayDiscard())) return;
     skipped = new Set();
     set(NOTHING);
     actions.changed();
   }
 
-  /** Teach with these works as examples, and nothing else. */
-  function begin(some) {
-    index = actions.index().name;
+  /** Teach with these works as examples, and nothing else; return whether it does. */
+  async function begin(some) {
+    await open();
+    if (!(await mayDiscard())) return false;
     skipped = new Set();
     set({ ...NOTHING, yes: some });
-    index = null; // the saved concepts are read when it is opened
+    return true;
   }
 
   whenKept(

@@ -51,8 +51,9 @@ export function sizes() {
  *
  * @param save Saves it as a kind.
  * @param kinds Their names, for visitors.
+ * @param note A sentence below them.
  */
-export function exportMenu(save, kinds = EXPORTS) {
+export function exportMenu(save, kinds = EXPORTS, note = null) {
   const menu = make(
     "details",
     { className: "menu" },
@@ -67,6 +68,7 @@ export function exportMenu(save, kinds = EXPORTS) {
           save(kind);
         }),
       ),
+      note ? make("p", { className: "quiet note" }, note) : null,
     ),
   );
   return menu;
