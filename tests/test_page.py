@@ -958,9 +958,9 @@ def test_the_map_is_colored_by_century_in_order(page):
         "all => all.map(each => getComputedStyle(each).backgroundColor)"
     )
     assert (colors[0], colors[2], colors[4]) == (
-        "rgb(68, 1, 84)",
+        "rgb(110, 64, 170)",
         "rgb(33, 145, 140)",
-        "rgb(253, 231, 37)",
+        "rgb(232, 195, 30)",
     )
     options = page.get_by_label("Color by").locator("option")
     expect(options).to_have_text(["nothing", "artist", "year", "century of year"])
@@ -991,7 +991,7 @@ def test_answers_are_exported(page):
     like(page, 0)
     for name, file in (
         ("CSV for spreadsheets", "artsim.csv"),
-        ("Page to cite", "artsim.html"),
+        ("Page with the pictures", "artsim.html"),
         ("IIIF manifest", "artsim.manifest.json"),
         ("JSON", "artsim.json"),
     ):

@@ -31,8 +31,8 @@ _COLORS = (
     "#ee7733", "#009988", "#cc3311", "#0077bb",
 )  # fmt: skip
 _OTHER = "#8d877c"  # three times as dark or light as the paper
-# Of classes in order, from low to high: each lighter than the one before.
-_STEPS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (240, 205, 40))
+# Of classes in order, from low to high: each lighter than the one before, as on the page.
+_STEPS = ((110, 64, 170), (70, 110, 180), (33, 145, 140), (94, 201, 98), (232, 195, 30))
 _CELLS = 36  # pictures along the longer side
 _CELL = 56  # pixels
 

@@ -13,13 +13,13 @@ const COLORS = [
   "#0077bb",
 ];
 
-// From low to high, told apart by lightness too: dark violet, blue green, yellow.
+// From low to high, told apart by lightness too: violet, blue green, yellow.
 const SCALE = [
-  [68, 1, 84],
-  [59, 82, 139],
+  [110, 64, 170],
+  [70, 110, 180],
   [33, 145, 140],
   [94, 201, 98],
-  [253, 231, 37],
+  [232, 195, 30],
 ];
 
 export const GRADIENT = `linear-gradient(to right, ${SCALE.map((each) => `rgb(${each})`).join(", ")})`;

@@ -39,7 +39,7 @@ export function makeRefine(panel, actions) {
           : null,
         make("button", { type: "button", className: "refine-button", onclick: actions.close }, "Done"),
       ),
-      ...facets.map((facet, place) => {
+      ...facets.filter(hasValues).map((facet, place) => {
         const own = conditions.find((each) => isOwn(each, facet.column));
         const set = (condition) =>
           actions.changed(
@@ -62,6 +62,9 @@ export function makeRefine(panel, actions) {
     );
     if (focused) panel.querySelector(`[data-keep="${CSS.escape(focused)}"]`)?.focus();
   }
+
+  /** Return whether there is anything to choose: values without a work are none. */
+  const hasValues = ({ values }) => !values || values.length > 0;
 
   function values(facet, own, set, sought) {
     const chosen = new Set(own?.op === "in" ? own.value : []);

@@ -341,7 +341,7 @@ export function makeTeach(panel, actions) {
   const note = () =>
     actions.index().saves
       ? null
-      : `To keep the marks, export them, then run: artsim teach ${columnOf(concept.name) || "NAME"} --marks ${file("all")}`;
+      : `To keep the marks, export them, then run:\nartsim teach ${columnOf(concept.name) || "NAME"} --marks ${file("all")}`;
 
   async function exportIt(kind) {
     try {

@@ -7,7 +7,7 @@ const SIZE = "artsim size"; // where the size of the pictures outlives a visit
 const SIZES = ["small", "medium", "large"];
 const EXPORTS = {
   csv: "CSV for spreadsheets",
-  html: "Page to cite",
+  html: "Page with the pictures",
   iiif: "IIIF manifest",
   json: "JSON",
 };
