@@ -75,16 +75,15 @@ class Museum:
             return self._refresh()
 
     def _refresh(self) -> list[str]:
-        newer = {name: self._newer(name, room.store) for name, room in self.rooms.items()}
-        changed = [name for name, store in newer.items() if store is not None]
-        if changed:
-            stores = {name: newer[name] or room.store for name, room in self.rooms.items()}
-            try:
+        try:
+            newer = {name: self._newer(name, room.store) for name, room in self.rooms.items()}
+            changed = [name for name, store in newer.items() if store is not None]
+            if changed:
+                stores = {name: newer[name] or room.store for name, room in self.rooms.items()}
                 self.rooms = self._open(stores, self.rooms)
-            except (ArtsimError, OSError, MemoryError):  # damaged, or being embedded once more
-                for name in changed:
-                    self._seen.pop(name, None)  # to be tried again
-                return []
+        except (ArtsimError, OSError, MemoryError):  # damaged, or being embedded once more
+            self._seen.clear()  # to be tried again
+            return []
         return changed
 
     def warm(self) -> None:
