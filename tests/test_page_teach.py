@@ -96,10 +96,43 @@ def test_two_works_of_a_set_are_compared(page):
     expect(viewer.locator(".pane")).to_have_count(1)
 
 
+def test_two_of_several_works_of_a_set_are_chosen_to_compare(page):
+    collect(page, 0, 24, 120)
+    bar = page.get_by_role("region", name="Collected works")
+    bar.get_by_role("button", name="Compare").click()
+    expect(bar.get_by_role("status")).to_have_text("Choose two works to compare.")
+    bar.get_by_role("button", name="Hue 120, Green").first.click()
+    chosen = bar.get_by_role("button", name="Hue 120, Green").first
+    expect(chosen).to_have_attribute("aria-pressed", "true")
+    bar.get_by_role("button", name="Hue 0, Red").first.click()
+    viewer = page.get_by_role("dialog")
+    captions = viewer.locator("figcaption")
+    expect(captions).to_have_text(["Hue 120, Green school, 1620", "Hue 0, Red school, 1500"])
+    expect(viewer).to_contain_text("1 of 3 in the set")
+    page.keyboard.press("ArrowRight")
+    expect(captions).to_have_text(["Hue 120, Green school, 1620", "Hue 24, Red school, 1524"])
+    page.keyboard.press("Escape")
+    expect(bar.get_by_role("status")).to_have_count(0)
+    expect(bar.locator(".collected span")).to_have_text(["Hue 0", "Hue 24", "Hue 120"])
+
+
+def test_the_menu_of_a_match_compares_it_with_the_query_and_says_how_similar_it_is(page):
+    card(page, "Hue 0").locator("a.picture").click()
+    expect(titles(page).first).to_have_text("Hue 12")
+    match = card(page, "Hue 12")
+    match.hover()
+    match.locator(".menu summary").click()
+    match.get_by_role("button", name="Compare with the query").click()
+    captions = page.get_by_role("dialog").locator("figcaption")
+    expect(captions.first).to_have_text("Query: Hue 0, Red school, 1500")
+    expect(captions.last).to_contain_text(re.compile(r"^Hue 12, Red school, 1512 · score 0\.\d{3}"))
+
+
 def test_a_set_has_a_name_and_there_are_several(page):
     collect(page, 0)
     page.once("dialog", lambda dialog: dialog.accept("Greens"))
-    page.get_by_label("Set", exact=True).select_option("New set")
+    page.locator("#collection summary", has_text="My set").click()
+    page.get_by_role("button", name="New set").click()
     collect(page, 120, 132)
     bar = page.get_by_role("region", name="Collected works")
     expect(bar.get_by_role("button", name="2 works")).to_be_visible()
@@ -107,10 +140,10 @@ def test_a_set_has_a_name_and_there_are_several(page):
     page.get_by_label("Set", exact=True).select_option("My set")
     expect(bar.get_by_role("button", name="1 work")).to_be_visible()
     page.once("dialog", lambda dialog: dialog.accept("Greens"))
-    bar.locator("summary", has_text="Set").click()
+    bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Rename").click()
     expect(page.locator("#error")).to_contain_text("There is a set “Greens” already")
-    bar.locator("summary", has_text="Set").click()
+    bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Delete it").click()
     expect(page.get_by_label("Set", exact=True)).to_have_value("Greens")
 
@@ -133,7 +166,7 @@ def test_a_set_is_exported_as_a_table_and_as_pictures(page):
 def test_a_saved_set_becomes_a_facet(page):
     collect(page, 0, 24, 48)
     bar = page.get_by_role("region", name="Collected works")
-    bar.locator("summary", has_text="Set").click()
+    bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Save as a column").click()
     facet = page.locator("#refine details").filter(has_text="My set")
     expect(facet).to_contain_text("yes")
@@ -145,7 +178,7 @@ def test_a_saved_set_becomes_a_facet(page):
     page.get_by_label("Set", exact=True).select_option("My_set")
     expect(bar.get_by_role("button", name="3 works")).to_be_visible()
     page.on("dialog", lambda dialog: dialog.accept())
-    bar.locator("summary", has_text="Set").click()
+    bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Delete it").click()
     expect(bar).to_be_hidden()
 

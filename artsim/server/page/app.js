@@ -150,7 +150,7 @@ const actions = {
 };
 const dialogs = makeDialogs(byId("dialog"), actions);
 const viewer = makeViewer(byId("viewer"), actions);
-const grid = makeGrid(byId("grid"), { ...actions, details: viewer.open, why: dialogs.why });
+const grid = makeGrid(byId("grid"), { ...actions, details: viewer.open, why: dialogs.why, ...viewer });
 const refine = makeRefine(byId("refine"), {
   changed: (conditions) => change({ conditions }),
   values: (column, containing) =>
@@ -179,7 +179,7 @@ const chips = makeChips(byId("chips"), change);
 const picked = {
   index,
   details: viewer.open,
-  compare: viewer.compare,
+  among: viewer.among,
   saved: reload,
   say,
   fail,

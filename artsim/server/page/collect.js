@@ -20,13 +20,16 @@ const EXPORTS = {
  *
  * @param bar The element of the bar.
  * @param actions index() describes the index; ask(ids) searches with works; teach(ids) teaches a
- *   concept with them; details(work); saved() is called when a set was saved; say(text), fail(error).
+ *   concept with them; among(work, ids, other) shows a work of a set, beside
+ *   another if one is given; saved() is called when a set was saved; say(text), fail(error).
  */
 export function makeCollection(bar, actions) {
   let name = null; // of the index whose sets are read
   let state = null; // {open, sets}
   let saved = {}; // the sets that the server has, unless they were changed here
   let isOpen = false; // whether the works of the set are shown
+  let isFolded = false; // whether the bar is only its star
+  let chosen = null; // ids of works to compare, while they are chosen
 
   const sets = () => ({ ...saved, ...state.sets });
   const ids = () => sets()[state.open] ?? [];
@@ -59,6 +62,12 @@ export function makeCollection(bar, actions) {
     keepSets(name, state);
     draw();
   }
+
+  const choose = (ids) => {
+    chosen = ids;
+    isOpen ||= ids !== null;
+    draw();
+  };
 
   const put = (some) => set({ sets: { ...state.sets, [state.open]: some } });
 
@@ -107,7 +116,7 @@ export function makeCollection(bar, actions) {
     const isIn = has(button.dataset.id);
     button.textContent = isIn ? "★" : "☆";
     button.setAttribute("aria-pressed", String(isIn));
-    button.title = isIn ? `In ${state.open} (s)` : `Collect (s)`;
+    button.title = isIn ? `In ${state.open} (s)` : `Collect in ${state.open} (s)`;
     button.setAttribute("aria-label", `Collect: ${button.dataset.name}`);
   }
 
@@ -123,7 +132,10 @@ export function makeCollection(bar, actions) {
       bar.replaceChildren();
       return;
     }
-    bar.replaceChildren(...head(), ...(isOpen ? [works()] : []));
+    bar.classList.toggle("folded", isFolded);
+    const place = bar.querySelector(".collected")?.scrollTop ?? 0;
+    bar.replaceChildren(...head(), ...(isOpen && !isFolded ? works() : []));
+    if (isOpen && !isFolded) bar.querySelector(".collected").scrollTop = place;
     if (focused) (bar.querySelector(`[data-keep="${focused}"]`) ?? bar.querySelector("button")).focus();
   }
 
@@ -142,19 +154,29 @@ export function makeCollection(bar, actions) {
         "aria-label": "Set",
         "data-keep": "set",
         onchange: ({ target }) => {
-          if (target.value) set({ open: target.value });
-          else start();
+          chosen = null;
+          set({ open: target.value });
         },
       },
       Object.keys(sets()).map((each) => make("option", { value: each }, each)),
-      make("option", { value: "" }, "New set"),
     );
     choice.value = state.open;
-    const [one, other] = ids().slice(-2).map((id) => ({ id }));
+    const compare = () => (count === 2 ? lookAt(...[...ids()].reverse()) : choose(chosen ? null : []));
+    const fold = button(
+      "fold",
+      `★ ${isFolded ? count : ""}`.trim(),
+      () => {
+        isFolded = !isFolded;
+        draw();
+      },
+      { className: "fold", title: isFolded ? `Show ${state.open}` : "Fold", "aria-label": state.open },
+    );
+    fold.setAttribute("aria-expanded", String(!isFolded));
+    if (isFolded) return [fold];
     const like = () => (count > TERMS ? actions.teach(ids()) : actions.ask(ids()));
     return [
-      make("span", { className: "star-sign", "aria-hidden": "true" }, "★"),
-      choice,
+      fold,
+      Object.keys(sets()).length > 1 ? choice : null,
       opener,
       make("span", { className: "room" }),
       count
@@ -162,14 +184,17 @@ export function makeCollection(bar, actions) {
             title: "More like these: search with all works of the set",
           })
         : null,
-      other
-        ? button("compare", "Compare", () => lookAt(other, one), {
-            title: "Compare side by side: the last two works of the set",
+      count > 1
+        ? button("compare", "Compare", compare, {
+            title: "Compare two works side by side",
+            "aria-pressed": count > 2 ? String(chosen !== null) : undefined,
           })
         : null,
       count ? exports_() : null,
-      menu("more", "Set", [
+      menu("more", `${state.open} ▾`, [
+        count ? ["Find similar works", like] : null,
         ["Rename", rename],
+        ["New set", start],
         ["Teach a concept with it", () => actions.teach(ids())],
         actions.index().saves ? ["Save as a column", save] : null,
         ["Empty it", () => put([])],
@@ -178,12 +203,11 @@ export function makeCollection(bar, actions) {
     ].filter(Boolean);
   }
 
-  /** Show a work of the set, beside another if one is given. */
+  /** Show a work of the set, by its id, beside another if one is given. */
   async function lookAt(...shown) {
     try {
-      const [work, other] = await Promise.all(shown.map(({ id }) => api.work(name, id)));
-      if (other) actions.compare(work, other);
-      else actions.details(work);
+      const [work, other] = await Promise.all(shown.map((id) => api.work(name, id)));
+      actions.among(work, ids(), other);
     } catch (error) {
       actions.fail(error);
     }
@@ -235,14 +259,33 @@ export function makeCollection(bar, actions) {
     document.body.classList.remove("busy");
   }
 
+  /** Choose a work to compare: the second opens both. */
+  function pick(id) {
+    const some = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id];
+    choose(some.length < 2 ? some : null);
+    if (some.length === 2) lookAt(some[1], some[0]);
+  }
+
   function works() {
     const place = make("ul", { className: "collected", "aria-label": `Works of ${state.open}` });
     for (const id of ids()) {
       const image = make("img", { src: api.picture(name, id), alt: id, loading: "lazy" });
+      const title = make("span", { "aria-hidden": "true" }, id);
       const item = make(
         "li",
         {},
-        make("button", { type: "button", className: "thumb", onclick: () => lookAt({ id }) }, image),
+        make(
+          "button",
+          {
+            type: "button",
+            className: "thumb",
+            "data-keep": `work ${id}`,
+            "aria-pressed": chosen ? String(chosen.includes(id)) : undefined,
+            onclick: () => (chosen ? pick(id) : lookAt(id)),
+          },
+          image,
+          title,
+        ),
         make(
           "button",
           {
@@ -258,14 +301,15 @@ export function makeCollection(bar, actions) {
       api.work(name, id).then(
         (work) => {
           image.alt = described(work);
-          item.firstElementChild.title = headline(work);
+          title.textContent = headline(work);
           item.lastElementChild.setAttribute("aria-label", `Remove ${described(work)}`);
         },
         () => item.classList.add("lost"), // it is no longer in the index
       );
       place.append(item);
     }
-    return place;
+    const asks = make("p", { className: "quiet asks", role: "status" }, "Choose two works to compare.");
+    return [chosen ? asks : null, place].filter(Boolean);
   }
 
   /** Ask for a name; null if the visitor gives none. */

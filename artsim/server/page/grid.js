@@ -142,8 +142,12 @@ function entries(actions, isAnswer) {
     { key: "+", name: "Add to the query", sign: "+", run: actions.plus },
     { key: "-", name: "Subtract from the query", sign: "−", run: actions.minus, needsQuery: true },
     { key: "w", name: "Why it matches", run: actions.why, needsQuery: true },
+    { key: "c", name: "Compare with the query", run: actions.versus, needsQuery: true, needsPicture: true },
     { key: "x", name: "Hide this work", run: actions.hide, needsQuery: true },
-  ].filter(({ needsQuery }) => isAnswer || !needsQuery);
+  ].filter(
+    ({ needsQuery, needsPicture }) =>
+      (isAnswer || !needsQuery) && (!needsPicture || actions.hasQuery()),
+  );
 }
 
 /** Make + and −, and the button of the menu, which is made when it is opened. */

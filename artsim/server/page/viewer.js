@@ -1,7 +1,7 @@
 /** A work in full: its picture to zoom into, next to the query, its regions, its record. */
 
 import * as api from "./api.js";
-import { asText, columnName, count, described, headline, make, whereabouts } from "./dom.js";
+import { asText, columnName, count, described, headline, make, percentile, whereabouts } from "./dom.js";
 import { boxOf } from "./grid.js";
 import { makePane, wholeView } from "./zoom.js";
 
@@ -20,6 +20,7 @@ export function makeViewer(dialog, actions) {
   let turn = 0; // of what is shown; an answer to what was left is dropped
   let compares = false;
   let beside = null; // the work to compare with instead of the query
+  let around = null; // ids of the set that it was opened from; null: of the works that are shown
   let covers = false;
   let panes = [];
   const view = wholeView();
@@ -70,7 +71,7 @@ export function makeViewer(dialog, actions) {
     endPanes();
     record.replaceChildren();
     const link = document.querySelectorAll("#grid a.picture")[at];
-    if (at >= 0 && link && document.activeElement !== link) link.focus();
+    if (at >= 0 && !around && link && document.activeElement !== link) link.focus();
     actions.closed();
   });
   dialog.addEventListener("keydown", (event) => {
@@ -90,23 +91,35 @@ export function makeViewer(dialog, actions) {
     run();
   });
 
-  /** Show a work, and beside it another if one is given; the works shown around it are its neighbors. */
-  function present(opened, other) {
-    at = actions.works().findIndex((each) => each.id === opened.id);
+  const places = () => around ?? actions.works().map(({ id }) => id);
+
+  /**
+   * Show a work; its neighbors are the works shown around it, or those of a set.
+   *
+   * @param options beside: a work to compare it with; among: ids of the set; compared: with the query.
+   */
+  function present(opened, { beside: other = null, among = null, compared = false } = {}) {
+    around = among;
+    at = places().indexOf(opened.id);
     beside = other;
-    compares = beside !== null;
+    compares = beside !== null || compared;
     covers = false;
     if (!dialog.open) dialog.showModal();
-    draw(at < 0 ? opened : actions.works()[at]);
+    draw(at < 0 || around ? opened : actions.works()[at]);
     panes.at(-1).element.focus();
   }
 
   async function step(by) {
     if (at < 0) return;
-    if (by > 0 && at + by >= actions.works().length) await actions.more();
-    const next = actions.works()[at + by];
-    if (!next) return;
-    at += by;
+    if (by > 0 && !around && at + by >= actions.works().length) await actions.more();
+    let to = at + by;
+    if (compares && beside && places()[to] === beside.id) to += by; // never next to itself
+    const id = places()[to];
+    if (id === undefined) return;
+    at = to;
+    const mine = ++turn;
+    const next = around ? await api.work(actions.index(), id).catch(() => ({ id })) : actions.works()[to];
+    if (turn !== mine) return;
     draw(next);
     // A button that can no longer be pressed keeps no focus.
     if (document.activeElement?.disabled !== false) panes.at(-1).element.focus();
@@ -116,11 +129,12 @@ export function makeViewer(dialog, actions) {
     work = next;
     actions.shown(work);
     const mine = ++turn;
-    const works = actions.works();
+    const all = places().length;
     title.textContent = headline(work);
-    place.textContent = at < 0 ? "" : `${count(at + 1)} of ${count(works.length)} shown`;
+    const where = around ? "in the set" : "shown";
+    place.textContent = at < 0 ? "" : `${count(at + 1)} of ${count(all)} ${where}`;
     before.disabled = at <= 0;
-    after.disabled = at < 0;
+    after.disabled = at < 0 || (around !== null && at + 1 >= all);
     drawPanes();
     record.replaceChildren(title);
     try {
@@ -143,7 +157,7 @@ export function makeViewer(dialog, actions) {
     Object.assign(view, wholeView());
     const index = actions.index();
     const query = beside ? { index, id: beside.id, name: described(beside) } : queryOf(actions);
-    const isMatch = at >= 0 && actions.isAnswer();
+    const isMatch = at >= 0 && !around && actions.isAnswer();
     compare.hidden = !query || (!isMatch && !beside);
     const text = beside ? "Compare with the other work" : "Compare with the query";
     Object.assign(compare, { textContent: text, ariaLabel: text, title: `${text} (c)` });
@@ -156,7 +170,13 @@ export function makeViewer(dialog, actions) {
     const shown = [{ index, id, width, height, name, box }];
     if (compares) shown.unshift(query);
     panes = shown.map((each) => makePane(each, view, drawAll));
-    stage.replaceChildren(...panes.map(({ element }) => element));
+    const score = isMatch && work.score !== undefined ? figures(work) : "";
+    const captions = [compares ? captionOf(query) : null, [described(work), score].filter(Boolean).join(" · ")];
+    stage.replaceChildren(
+      ...panes.map(({ element }, each) =>
+        make("figure", {}, element, compares ? make("figcaption", {}, captions[each]) : null),
+      ),
+    );
     drawAll();
     if (hadFocus) panes.at(-1).element.focus();
     drawRegions();
@@ -234,12 +254,34 @@ export function makeViewer(dialog, actions) {
   }
 
   return {
-    open: (opened) => present(opened, null),
-    compare: present,
+    open: (opened) => present(opened),
+    among: (opened, ids, other) => present(opened, { among: ids, beside: other ?? null }),
+    versus: (opened) => present(opened, { compared: true }),
+    /** Return whether the query has a picture to compare with. */
+    hasQuery: () => queryOf(actions) !== undefined,
     close() {
       if (dialog.open) dialog.close();
     },
   };
+}
+
+/** Return what is written under the picture that a work is compared with. */
+function captionOf(query) {
+  const text = make("span", {}, query.name);
+  const before = query.name.startsWith("Query") ? "Query: " : "";
+  if (query.id !== undefined) {
+    api.work(query.index, query.id).then(
+      (found) => (text.textContent = before + described(found)),
+      () => {}, // the name stays
+    );
+  }
+  return text;
+}
+
+/** Return score and percentile of a match. */
+function figures({ score, percentile: rank }) {
+  const found = [`score ${score.toFixed(3)}`, rank === null ? "" : `${percentile(rank)} percentile`];
+  return found.filter(Boolean).join(", ");
 }
 
 /** Return a value of a record; an address on the web as a link. */
