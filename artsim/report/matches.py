@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from artsim import __version__
 from artsim.datatypes import Passport, as_text
 from artsim.errors import ImageError
 from artsim.report.captions import Caption, file_of, is_url
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from artsim.explain import Regions
 
 _SIDE = 360  # pixels of the longer side of a picture: 20 to 40 KB as a JPEG
+_SET_SIDE = 480  # of one of a set
 _SMALL_SIDE = 176  # of those with regions
 
 
@@ -49,19 +50,21 @@ def set_page(name: str, works: Sequence[Query], *, index: str) -> str:
         "set.html",
         name=name,
         index=index,
-        works=[_shown(work) for work in works],
-        version=__version__,
+        works=[_shown(work, side=_SET_SIDE) for work in works],
+        date=datetime.datetime.now().astimezone().date().isoformat(),
         is_url=is_url,
     )
 
 
-def _shown(shown: Match | Query, regions: Sequence[Regions] = ()) -> dict[str, Any]:
+def _shown(
+    shown: Match | Query, regions: Sequence[Regions] = (), side: int = _SIDE
+) -> dict[str, Any]:
     file = file_of(shown.image)
     known = ((name, as_text(value)) for name, value in shown.metadata.items())
     return {
         "name": name_of(shown),
         "caption": Caption.of(shown.metadata),
-        "thumbnail": None if file is None else thumbnail(file, _SIDE, detail_of(shown)),
+        "thumbnail": None if file is None else thumbnail(file, side, detail_of(shown)),
         "address": shown.image if file is None else None,
         "rank": shown.rank if isinstance(shown, Match) else None,
         "figures": match_figures(shown) if isinstance(shown, Match) else None,
