@@ -195,6 +195,8 @@ class _Ranges(io.RawIOBase):
 
 def is_remote(path: str | Path) -> bool:
     """Return whether a path or its text is in an object store."""
+    if isinstance(path, str):  # there may be millions
+        return path.startswith(_STARTS)
     return isinstance(path, RemotePath) or os.fspath(path).startswith(_STARTS)
 
 

@@ -37,13 +37,14 @@ class Paths:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._text = str(root)
         self._folders: dict[str, str | None] = {"": ""}  # by the path that a table has for them
         self._listings: dict[str, dict[str, list[str]]] = {}  # of folders: names by how they read
         self._dropped: dict[str, list[str]] = {}  # first folders, by the root above them
 
     def find(self, image: str) -> str | None:
         """Return the path of an image as it is on the disk, or None if it is not there."""
-        if places.exists(picture_path(self.root, image)):
+        if places.exists(picture_path(self._text, image)):
             return image
         cleaned = image.strip(_INVISIBLE).replace("\\", "/")
         for path in dict.fromkeys((image, cleaned, unquote(cleaned, errors="surrogateescape"))):
