@@ -469,8 +469,8 @@ def test_a_detail_of_a_work_is_found_and_outlined_and_is_a_new_query(page):
     first = page.locator("#grid li").first
     expect(first.locator(".title")).to_have_count(0)  # a file's name is no title
     expect(first.locator(".by").first).to_have_text("both.png")
-    expect(first.locator(".caption")).to_contain_text("detail at the lower right")
-    expect(first.get_by_role("img", name="detail at the lower right")).to_be_visible()
+    expect(first.locator(".caption")).to_contain_text("detail at the bottom right")
+    expect(first.get_by_role("img", name="detail at the bottom right")).to_be_visible()
     place = first.locator("a.picture").bounding_box()
     assert place["width"] / place["height"] == pytest.approx(2.6, rel=0.01)  # the picture is 4:1
     found = first.locator(".found").bounding_box()
@@ -722,7 +722,7 @@ def test_text_is_a_query_if_the_network_reads_text(page):
     page.locator("#index").select_option("words")
     expect(page).to_have_url(re.compile("index=words"))
     expect(page.get_by_label("Search by words")).to_be_visible()
-    expect(page.get_by_role("button", name="Map")).to_be_hidden()
+    expect(page.get_by_role("button", name="Map")).to_be_visible()
     page.keyboard.press("Escape")
     page.locator("body").press("/")
     page.keyboard.type("green")
