@@ -660,6 +660,7 @@ def test_a_title_that_is_a_script_is_shown_and_not_run(page):
     page.get_by_role("button", name="About this work").first.click()
     expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text(SCRIPT)
     page.keyboard.press("Escape")
+    page.wait_for_url(lambda url: "#work=" not in url)  # it goes back, which would end the next
     like(page, 168)
     expect(card(page, SCRIPT)).to_be_visible()
     assert "run" not in page.title()

@@ -181,14 +181,14 @@ def test_an_unknown_engine_is_refused(name, message):
 POISON = """
 import os
 from pathlib import Path
-from artsim import images
+from artsim.images import ahead
 
-read = images.read_bytes
+read = ahead.read_bytes
 def read_bytes(file, *more, **options):
     if Path(file).name == "poison.png":
         os.kill(os.getpid(), 9)
     return read(file, *more, **options)
-images.read_bytes = read_bytes
+ahead.read_bytes = read_bytes
 """
 EMBED = [sys.executable, "-m", "artsim", "embed", "museum", "--part-rows", "2", "--threads", "1"]
 
