@@ -425,6 +425,10 @@ def test_the_table_shows_the_groups_and_the_threshold(museums, tmp_path):
 
 
 def test_an_index_without_duplicates_says_so(museums):
+    sheet = museums / "none.png"
+    drawn = run("dupes", museums / "first", "--table", "--sheet", sheet)
+    assert f"{sheet} is not written, as there is nothing to draw" in drawn.stderr
+    assert not sheet.exists()
     assert run("dupes", museums / "first", "--table").stdout.endswith(
         "No duplicates among 30 works\n"
     )

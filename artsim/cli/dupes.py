@@ -130,6 +130,9 @@ def dupes(
     works = _Works(stores)
     if output is not None:
         write_rows(output, _rows(groups, works), _COLUMNS)
+    if sheet is not None and not groups:
+        print_notes(f"{sheet} is not written, as there is nothing to draw")
+        sheet = None
     if sheet is not None:
         note_hidden(*stores)
         _draw(groups, works, sheet)
