@@ -1,4 +1,4 @@
-"""A bucket of a real server of S3 for tests, which fails and waits as it is told."""
+"""A bucket of a real server of S3 for tests, which fails and waits as it is set to."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A server of S3 (moto) that fails and waits as it is told: ``python faulty_s3.py PORT``.
+"""A server of S3 (moto) that fails and waits as it is set to: ``python faulty_s3.py PORT``.
 
 ``PUT /_faults`` with JSON: ``every`` n-th request of an object is answered 503, reads take
 ``slow_s`` seconds, ``lost`` objects are never answered. ``GET /_log`` gives the requests since

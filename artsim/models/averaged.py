@@ -30,9 +30,11 @@ def averaged_part(core: Any, model: Any, place: int) -> Any | None:
     node = mean.get_node()
     if node.get_type_name() != "ReduceMean":
         return None
-    maps = node.input_value(0)
+    maps, reduced = node.input_value(0), node.input_value(1).get_node()
+    if maps.get_partial_shape().rank.is_dynamic or reduced.get_type_name() != "Constant":
+        return None
     rank = len(maps.get_partial_shape())
-    axes = {int(axis) % rank for axis in np.ravel(node.input_value(1).get_node().get_data())}
+    axes = {int(axis) % rank for axis in np.ravel(reduced.get_data())}
     if axes != _SPATIAL.get(rank):
         return None
     maps = _without_reshape(maps)

@@ -1,7 +1,7 @@
 """Objects of stores such as S3, through fsspec: listed, read by range and written, with retries.
 
-Credentials come from the environment alone, as each store's own tools read them. Errors are told
-without their addresses' queries, which may be signed.
+Credentials come from the environment alone, as each store's own tools read them. Messages
+leave out the queries of addresses, which may be signed.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ const COLORS = [
   "#0077bb",
 ];
 
-// From low to high, told apart by lightness too: violet, blue green, yellow.
+// From low to high, which differ in lightness too: violet, blue green, yellow.
 const SCALE = [
   [110, 64, 170],
   [70, 110, 180],
