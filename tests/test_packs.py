@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import open_clip
@@ -15,12 +16,19 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import noise_picture
+from open_clip.tokenizer import get_clean_fn
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embedding import add_pack
 from artsim.errors import ModelError
-from artsim.models import build_network, check_pack, load_text_tower, read_facts
+from artsim.models import (
+    build_network,
+    check_pack,
+    load_text_tower,
+    read_facts,
+    read_tokenizer,
+)
 from artsim.store import Store
 
 SPEC = "timm:test_resnet.random"
@@ -143,6 +151,89 @@ def test_a_clip_is_packed_with_its_words(tmp_path):
     assert np.array_equal(one.embed(["a red boat"]), other.embed(["a red boat"]))
 
 
+WORDS = ["<pad>", "</s>", "<unk>", *"▁abcdefghijklmnopqrstuvwxyz", "▁red", "▁boat"]
+
+
+class OfTransformers:
+    """What open_clip makes of a tokenizer of the hub, by transformers (which is slow to load)."""
+
+    def __init__(self):
+        tokenizers = pytest.importorskip("tokenizers")
+        own = tokenizers.Tokenizer(
+            tokenizers.models.Unigram([(word, -len(WORDS) / len(word)) for word in WORDS], 2)
+        )
+        own.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace()
+        own.post_processor = tokenizers.processors.TemplateProcessing(
+            "$A </s>", None, [("</s>", 1)]
+        )
+        self.tokenizer = SimpleNamespace(backend_tokenizer=own, sep_token_id=1)
+        self.clean_fn, self.strip_sep_token = get_clean_fn("canonicalize"), True
+
+    def __call__(self, texts):
+        own = self.tokenizer.backend_tokenizer
+        own.enable_truncation(16)
+        own.enable_padding(length=16)
+        found = own.encode_batch([self.clean_fn(text) for text in texts])
+        ids = torch.tensor([each.ids for each in found])
+        return torch.where(ids == self.tokenizer.sep_token_id, torch.zeros_like(ids), ids)
+
+
+@pytest.fixture
+def hub_spec(tmp_path):
+    """A tiny SigLIP."""
+    vision = {"image_size": 16, "layers": 1, "width": 32, "patch_size": 8, "head_width": 16}
+    text = {"context_length": 16, "vocab_size": 40, "width": 32, "heads": 2, "layers": 1}
+    values = {"embed_dim": 16, "init_logit_bias": -3, "vision_cfg": vision, "text_cfg": text}
+    (tmp_path / "PackedHub.json").write_text(json.dumps(values))
+    open_clip.add_model_config(tmp_path / "PackedHub.json")
+    return parse_spec("open_clip:PackedHub.random")
+
+
+def test_a_siglip_is_packed_with_its_tokenizer(hub_spec, tmp_path, monkeypatch):
+    of_hub = OfTransformers()
+    monkeypatch.setattr(open_clip, "get_tokenizer", lambda arch: of_hub)
+    asked = ["A red Boat!", "boats " * 40]
+    tokens = of_hub(asked)
+    assert tokens[0, :2].tolist() == [WORDS.index("▁"), WORDS.index("a")]
+    vectors = load_text_tower(hub_spec).embed(asked)
+    file = tmp_path / "hub.artsim"
+    run("pack", hub_spec, "-o", file, "--name", "hub")
+    with zipfile.ZipFile(file) as archive:
+        assert archive.namelist() == ["pack.json", "weights.safetensors", "tokenizer.json"]
+    again = tmp_path / "again.artsim"
+    run("pack", hub_spec, "--weights", file, "-o", again, "--name", "hub")
+    assert read_tokenizer(again) == read_tokenizer(file)
+
+    def refuse(arch):
+        raise OSError("no network here")
+
+    monkeypatch.setattr(open_clip, "get_tokenizer", refuse)
+    run("models", "--add", file)
+    tower = load_text_tower(parse_spec("pack:hub"))
+    assert torch.equal(tower._tokenize(asked), tokens)
+    assert np.array_equal(tower.embed(asked), vectors)
+    with pytest.raises(ModelError, match="is not on this machine and cannot be downloaded"):
+        load_text_tower(hub_spec)
+    for change, message in (
+        (lambda m: m | {"tokenizer.json": m["tokenizer.json"] + b" "}, "its tokenizer is not the"),
+        (
+            lambda m: {n: each for n, each in m.items() if n != "tokenizer.json"},
+            "its tokenizer is not the",
+        ),
+    ):
+        rewritten(file, tmp_path / "bad.artsim", change)
+        assert message in run("models", "--add", tmp_path / "bad.artsim", code=1)
+
+
+def test_a_tokenizer_without_its_package_says_what_to_install(hub_spec, monkeypatch):
+    def refuse(arch):
+        raise ModuleNotFoundError("No module named 'transformers'", name="transformers")
+
+    monkeypatch.setattr(open_clip, "get_tokenizer", refuse)
+    with pytest.raises(ModelError, match=r"transformers; install it with pip install 'artsim\[sig"):
+        load_text_tower(hub_spec)
+
+
 def rewritten(packed, file, change=None, facts=None, **options):
     """Write a pack with other members, or other facts."""
     with zipfile.ZipFile(packed) as archive:
@@ -166,6 +257,7 @@ def flipped(members):
     [
         ({"change": flipped}, "its weights are not those that were packed"),
         ({"change": lambda m: m | {"../evil.py": b"x"}}, "expected pack.json and weights"),
+        ({"change": lambda m: m | {"tokenizer.json": b"{}"}}, "its tokenizer is not the one"),
         ({"change": lambda m: {"pack.json": m["pack.json"]}}, "expected pack.json and weights"),
         (
             {"change": lambda m: m | {"pack.json": b" " * (2 << 20)}},

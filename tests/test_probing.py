@@ -250,8 +250,8 @@ def test_metadata_is_standardized_on_train_and_missing_values_are_average():
 
 
 def test_the_shape_of_a_picture_is_read_from_the_index(store):
-    columns = read_metadata(store, ["width", "height", "aspect_ratio"])
-    assert [column[0] for column in columns.values()] == [12, 10, 1.2]
+    columns = read_metadata(store, ["width", "height", "aspect_ratio", "pixel_count"])
+    assert [column[0] for column in columns.values()] == [12, 10, 1.2, 120]
 
 
 def test_vectors_without_pictures_have_no_metadata_baseline(store, monkeypatch):

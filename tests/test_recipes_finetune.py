@@ -313,16 +313,18 @@ def test_predictions_of_a_run_are_compared_with_the_catalog(tuned):
     assert "Note: the network was trained on this picture, or chosen by it" in said.output
 
 
-def test_a_binary_label_is_described_in_words(paintings, tmp_path):
-    label = "lithograph = artist ILIKE '%mucha%'"
+# The classes are in order of their names, so that "not a woodcut" comes first.
+@pytest.mark.parametrize("name", ["lithograph", "woodcut"])
+def test_a_binary_label_is_described_in_words(paintings, tmp_path, name):
+    label = f"{name} = artist ILIKE '%mucha%'"
     path = run(tmp_path / "run", paintings, **(SMALL | {"label": label, "epochs": "1"}))
     store = RunPredictor(path).store
     printed = list(
         predict_ids(RunPredictor(path), store.read(["id"]).column("id").to_pylist(), workers=1)
     )
-    words = {"lithograph": "A lithograph!", "not lithograph": "Not a lithograph"}
+    words = {name: f"A {name}!", f"not {name}": f"Not a {name}"}
     for answer, phrase in zip(printed[::2], printed[1::2], strict=True):
-        assert (answer.label, phrase.label) == ("lithograph", PHRASE)
+        assert (answer.label, phrase.label) == (name, PHRASE)
         assert phrase.predicted == words[answer.predicted]
         assert phrase.catalog == words[answer.catalog]
         assert phrase.agrees == (answer.predicted == answer.catalog)

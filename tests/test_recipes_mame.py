@@ -22,6 +22,7 @@ from recipe_runs import (
     run,
     toy_run,
 )
+from search_toys import at, make_store
 
 from artsim.cli import cli
 from artsim.datatypes import Fit, parse_spec
@@ -39,6 +40,7 @@ from artsim.prediction import (
 )
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
+from artsim.recipes.mame_medium import METADATA, metadata_names
 from artsim.splits import joint_splits, read_stored_split
 from artsim.store import Store
 from artsim.training import (
@@ -111,7 +113,16 @@ def test_the_published_settings():
     config = load_recipe(MAME).Config()
     assert (config.label, config.split, config.size) == ("medium", "split", 256)
     assert config.features == "mobilenet@blocks/max"
-    assert config.metadata == ("pixel_width", "pixel_height", "pixel_count", "aspect_ratio")
+    assert config.metadata is None
+    assert METADATA == ("pixel_width", "pixel_height", "pixel_count", "aspect_ratio")
+
+
+def test_a_collection_without_mames_columns_has_the_size_of_its_pictures(mame, tmp_path):
+    config = load_recipe(MAME).Config
+    assert metadata_names(Store.open(mame), config()) == METADATA
+    assert metadata_names(Store.open(mame), config(metadata=("museum",))) == ("museum",)
+    other = make_store(tmp_path / "index", ["a", "b"], {"rgb": at(0, 90)}, {})
+    assert metadata_names(other, config()) == ("width", "height", "pixel_count", "aspect_ratio")
 
 
 def test_the_datasets_split_is_kept(mame, squashed):
@@ -181,7 +192,7 @@ def test_a_fine_tuned_network_is_compared_with_probes_of_the_frozen_one(squashed
 
 def test_the_features_are_a_column_of_a_file(squashed, mame):
     table = pq.read_table(squashed / "features.parquet")
-    assert table.column_names == ["id", *load_recipe(MAME).Config().metadata, "features"]
+    assert table.column_names == ["id", *METADATA, "features"]
     rows = table.to_pylist()
     store = Store.open(mame)
     assert [row["id"] for row in rows] == store.read(["id"]).column("id").to_pylist()

@@ -320,12 +320,19 @@ def test_the_published_types_are_one_class_a_picture_and_972_15_72(tmp_path):
         read_type(Store.open(index), "type", types=("vase", "print"), seed=0)
 
 
-def test_the_preset_trains_on_the_published_types_alone(rijks, tmp_path):
+def test_the_preset_trains_on_the_published_types_alone(rijks, tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match="no picture has the type 'pottery'"):
         run(tmp_path / "run", SINGLE, rijks, **SMALL, preset="type")
     few = {"types": "portrait,landscape"}
     with pytest.raises(TrainingError, match=r"expected 15 for validation and 72 for test"):
         run(tmp_path / "few", SINGLE, rijks, **SMALL, **few, preset="type")
+    for name, n in (("_TRAIN", 4), ("_VALIDATION", 2), ("_TEST", 4)):
+        monkeypatch.setattr(f"artsim.recipes.rijks_type.{name}", n)
+    path = run(tmp_path / "small", SINGLE, rijks, **SMALL, **few, preset="type")
+    (task,) = metrics(path)["tasks"]
+    assert task["confusion"]["classes"] == ["landscape", "portrait"]
+    # The first four portraits and the only landscape; then of the other portraits.
+    assert [task[part]["n"] for part in ("train", "val", "test")] == [5, 2, 4]
 
 
 def test_a_label_can_have_data_of_its_own(rijks, tmp_path):

@@ -127,6 +127,42 @@ def test_probabilities_are_those_of_open_clip(clips, name):
     np.testing.assert_allclose(classes.probabilities(vectors), expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["TinyCLIP", "TinySigmoid"])
+def test_pictures_are_classified_as_by_the_loop_of_open_clip(clips, tmp_path, name):
+    """From files to probabilities, with open_clip's own preprocessing and classifier."""
+    rng = np.random.default_rng(3)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(8):
+        mixed = rng.dirichlet([1, 1, 1]) @ np.array(list(COLORS.values()))
+        pixels = np.clip(mixed + rng.normal(0, 20, (16, 16, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    weights = clips / f"{name}.pth"
+    arguments = ("-m", f"open_clip:{name}", "--weights", weights, "--exact", "-o", tmp_path / "i")
+    run("embed", folder, *arguments)
+    store = Store.open(tmp_path / "i")
+    tower = load_text_tower(parse_spec(f"open_clip:{name}"), weights=weights)
+    classes = TextClasses.of(tower, "color", make_prompts(list(COLORS), TEMPLATES))
+    model, _, prepare = open_clip.create_model_and_transforms(name, pretrained=str(weights))
+    files = [folder / image for image in store.read(["image"]).column(0).to_pylist()]
+    with torch.inference_mode():
+        classifier = open_clip.build_zero_shot_classifier(
+            model.eval(),
+            open_clip.get_tokenizer(name),
+            list(COLORS),
+            [lambda color, text=text: text.replace("{}", color) for text in TEMPLATES],
+        )
+        pictures = torch.stack([prepare(Image.open(file)) for file in files])
+        logits = model.logit_scale.exp() * model.encode_image(pictures, normalize=True) @ classifier
+        if name == "TinyCLIP":
+            expected = logits.softmax(dim=-1)
+        else:
+            expected = (logits + model.logit_bias).sigmoid()
+    found = classes.probabilities(store.vectors("embedding"))
+    assert np.ptp(found, axis=0).min() > 1e-2  # the pictures differ
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
+
+
 def test_words_are_evaluated_beside_what_learns_from_labels(index):
     (found,) = rows("zero-shot", index, "--label", "color")
     assert found["classes"] == ["blue", "green", "red"]
@@ -214,6 +250,9 @@ def test_a_review_makes_labels_with_who_and_when(index, tmp_path):
     run("zero-shot", index, "--label", "tint", "--classes", "red,green,blue", "--save")
     file = tmp_path / "review.csv"
     run("review", f"--index={index}", "tint_predicted", "-o", file)
+    said = run("review", f"--index={index}", "tint_predicted", "--read", file, "--table")
+    assert said.startswith(f"No row of {file} has a decision; write accept or reject")
+    assert "tint_predicted_reviewed" not in Store.open(index).added
     header, *cells = read_csv(file)
     assert header == ["id", "image", "title", "predicted", "confidence", "decision", "correction"]
     confidences = [float(row[4]) for row in cells]

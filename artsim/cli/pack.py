@@ -34,8 +34,8 @@ def pack(
 ) -> None:
     """Write a model to one file, for machines without a network.
 
-    The pack holds the weights, how pictures are prepared, where the weights came from, their
-    license and checksums. 'artsim models --add FILE' makes it available as pack:NAME, and
+    The pack holds the weights, how pictures and words are prepared, where the weights came from,
+    their license and checksums. 'artsim models --add FILE' makes it available as pack:NAME, and
     --weights FILE takes it as it is. Its vectors are those of the model itself, so indexes of both
     go together. 'artsim embed --with-model' puts a pack into the index.
 

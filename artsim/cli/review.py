@@ -72,6 +72,11 @@ def review(
         print_notes(*found.problems)
         if as_json:
             print_json_lines([vars(found)], index=store.path)
+        elif not (found.accepted or found.corrected or found.rejected):
+            echo(
+                f"No row of {reviewed} has a decision; write accept or reject in the column "
+                "decision, or the right value in the column correction"
+            )
         else:
             done = f"{found.accepted:,} accepted, {found.corrected:,} corrected"
             echo(f"{found.name} in {store.path}: {done}, {found.rejected:,} rejected")
@@ -96,7 +101,11 @@ def _list(store: Store, as_json: bool) -> None:
         print_json_lines(found, index=store.path)
     elif found:
         echo(f"Predictions stored in {store.path}")
-        print_table(["column", "made", "created"], [list(each.values()) for each in found])
+        cells = [
+            [each["column"], str(each["created"])[:16].replace("T", " "), each["by"]]
+            for each in found
+        ]
+        print_table(["column", "created", "made"], cells, whole=["column", "created"])
     else:
         echo(f"{store.path} has no stored predictions; see 'artsim zero-shot --help'")
 

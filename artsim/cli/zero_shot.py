@@ -213,7 +213,7 @@ def _print(store: Store, found: Sequence[ZeroShot]) -> None:
             echo(f"\n{heading}")
             right = ["zero-shot", "95%", *(("top-5", "macro F1") if metric == "top1" else ())]
             right += ["majority" if metric == "top1" else "chance", "kNN", "probe"]
-            print_table(["label", *right], rows, right=right)
+            print_table(["label", *right], rows, right=right, whole=["label"])
     for each in found:
         if each.scores is None:
             names = plural(len(each.classes.names), "class", "classes")

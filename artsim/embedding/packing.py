@@ -44,8 +44,8 @@ def save_pack(
 
     short = {network: name for name, network in SHORT_NAMES.items()}
     chosen = check_name(name or short.get(spec.network, spec.arch))
-    facts, tensors = pack_model(spec, chosen, weights=weights, license=license)
-    write_whole(file, lambda stream: write_pack(stream, facts, tensors))
+    pack = pack_model(spec, chosen, weights=weights, license=license)
+    write_whole(file, lambda stream: write_pack(stream, *pack))
     return read_facts(file)
 
 

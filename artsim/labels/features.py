@@ -18,6 +18,7 @@ from artsim.store import Store
 
 SHAPE: tuple[str, ...] = ("width", "height", "aspect_ratio")  # of any picture, whatever the catalog
 
+_MEASURED = (*SHAPE, "pixel_count")
 _NAMES_ROWS = ("id", "image", "content_hash", "file_mtime_ns")
 _MAX_CLASSES = 256  # of a text column, each a feature of 0 and 1
 
@@ -91,8 +92,8 @@ def read_metadata(store: Store, names: Sequence[str]) -> dict[str, list[Any]]:
 
     Args:
         store: The index.
-        names: ``width``, ``height``, ``aspect_ratio`` (width / height), columns of numbers, of
-            text or of year ranges (their middle), derived labels.
+        names: ``width``, ``height``, ``aspect_ratio`` (width / height), ``pixel_count`` (their
+            product), columns of numbers, of text or of year ranges (their middle), derived labels.
 
     Raises:
         EvaluationError: If a column is not there, is an id, or cannot be a feature.
@@ -120,13 +121,13 @@ def _read_column(store: Store, name: str) -> list[Any]:
         raise EvaluationError(
             f"{name!r} cannot be a feature: it identifies the picture and does not describe it"
         )
-    if name in SHAPE and name not in fields:
+    if name in _MEASURED and name not in fields:
         width, height = map(numbers_of, store.read(["width", "height"]).columns)
         # Vectors that came without a picture have the size 0.
         width, height = (np.where(each > 0, each, np.nan) for each in (width, height))
-        ratio = width / height
-        return _none_for_nan((width, height, ratio)[SHAPE.index(name)])
-    known = dict.fromkeys([*SHAPE, *fields, *derived_labels(store)])
+        found = (width, height, width / height, width * height)
+        return _none_for_nan(found[_MEASURED.index(name)])
+    known = dict.fromkeys([*_MEASURED, *fields, *derived_labels(store)])
     if name not in known and not is_derivation(name):
         raise EvaluationError(f"no column {name!r} to be a feature; choose from {', '.join(known)}")
     if fields.get(name) in (FieldType.NUMBER, FieldType.YEARS):

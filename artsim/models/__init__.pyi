@@ -28,6 +28,7 @@ from .packs import check_pack as check_pack
 from .packs import list_packs as list_packs
 from .packs import packs_folder as packs_folder
 from .packs import read_facts as read_facts
+from .packs import read_tokenizer as read_tokenizer
 from .packs import write_pack as write_pack
 from .poolings import POOLINGS as POOLINGS
 from .poolings import Pooling as Pooling

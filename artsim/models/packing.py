@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 from artsim.datatypes import RUN, ExtractorSpec, Tap
 from artsim.errors import ModelError
 from artsim.models.building import build_network, find_source
+from artsim.models.hub_tokens import pack_tokenizer
 from artsim.models.network import weights_sha256
-from artsim.models.packs import PackFacts, is_pack, read_facts, unpack_spec
+from artsim.models.packs import (
+    PackFacts,
+    TokenizerFacts,
+    is_pack,
+    read_facts,
+    read_tokenizer,
+    unpack_spec,
+)
 from artsim.models.sources import keras, open_clip, timm
 
 if TYPE_CHECKING:
@@ -22,8 +30,10 @@ _UNKNOWN = "unknown"
 
 def pack_model(
     spec: ExtractorSpec, name: str, *, weights: Path | None = None, license: str | None = None
-) -> tuple[PackFacts, dict[str, Tensor]]:
-    """Return the facts and tensors of a model for `write_pack`; of a CLIP those of both halves.
+) -> tuple[PackFacts, dict[str, Tensor], str | None]:
+    """Return the facts, tensors and tokenizer of a model for `write_pack`.
+
+    The tensors of a CLIP are those of both halves. A tokenizer that comes with open_clip is None.
 
     Args:
         spec: Which network; its taps are ignored.
@@ -32,7 +42,8 @@ def pack_model(
         license: Of the weights; as far as it is known if None.
 
     Raises:
-        ModelError: If it was trained by artsim, or its weights are missing.
+        ModelError: If it was trained by artsim, its weights or tokenizer are missing, or the
+            tokenizer cannot be packed.
     """
     spec, weights = unpack_spec(replace(spec, taps=(Tap(),)), weights)
     if spec.source == RUN:
@@ -47,8 +58,10 @@ def pack_model(
         )
     network = build_network(spec, weights=weights)
     tensors = network.module.state_dict()
+    tokenizer = None
     if spec.source == "open_clip":
         tensors = open_clip.both_halves(spec, weights)
+        tokenizer = _tokenizer(spec, weights)
     packed = read_facts(weights) if weights is not None and is_pack(weights) else None
     package = find_source(spec.source).PACKAGE
     facts = PackFacts(
@@ -60,8 +73,15 @@ def pack_model(
         preprocessing=network.preprocessing,
         versions={each: importlib.metadata.version(each) for each in ("artsim", "torch", package)},
         file_sha256="",
+        tokenizer=None if tokenizer is None else tokenizer[0],
     )
-    return facts, tensors
+    return facts, tensors, None if tokenizer is None else tokenizer[1]
+
+
+def _tokenizer(spec: ExtractorSpec, weights: Path | None) -> tuple[TokenizerFacts, str] | None:
+    if weights is not None and is_pack(weights):
+        return read_tokenizer(weights)
+    return pack_tokenizer(open_clip.load_tokenizer(spec))
 
 
 def _license(spec: ExtractorSpec, weights: Path | None) -> str:

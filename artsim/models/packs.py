@@ -1,7 +1,8 @@
 """Packs: a model in one file, for machines without a network.
 
 A pack is a zip archive, not compressed, of ``pack.json`` (the spec, preprocessing, source, license
-and checksums) and ``weights.safetensors``. Packs may come from anyone: nothing in them is run, no
+and checksums) and ``weights.safetensors``; and of ``tokenizer.json``, if the words of the model are
+split by a tokenizer of the Hugging Face hub. Packs may come from anyone: nothing in them is run, no
 name in them becomes a path, and what they hold is compared with its checksum before it is used.
 """
 
@@ -30,10 +31,19 @@ SUFFIX = ".artsim"
 IN_INDEX = f"model{SUFFIX}"  # the pack of an index's own network, in its folder
 
 _FORMAT = 1
-_FACTS, _WEIGHTS = "pack.json", "weights.safetensors"
-_MOST_FACTS = 1 << 20  # bytes of pack.json
-_MOST_WEIGHTS = 32 << 30  # bytes of the weights
+_FACTS, _WEIGHTS, _TOKENIZER = "pack.json", "weights.safetensors", "tokenizer.json"
+_MOST = {_FACTS: 1 << 20, _WEIGHTS: 32 << 30, _TOKENIZER: 256 << 20}  # bytes of each
+_OTHER_TOKENIZER = "its tokenizer is not the one that was packed"
 _NAME = re.compile(r"[A-Za-z0-9][\w-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerFacts:
+    """How ``tokenizer.json`` is used."""
+
+    sha256: str  # of the file
+    clean: str  # what open_clip does to a text before: whitespace, lower or canonicalize
+    zeroed: int | None  # the token that becomes 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +58,7 @@ class PackFacts:
     preprocessing: Preprocessing
     versions: Mapping[str, str]  # of what packed it
     file_sha256: str  # of weights.safetensors
+    tokenizer: TokenizerFacts | None = None  # None: open_clip's own, or no words
 
 
 def read_facts(file: Path) -> PackFacts:
@@ -76,6 +87,17 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         return safetensors.torch.load(data)
 
 
+def read_tokenizer(file: Path) -> tuple[TokenizerFacts, str] | None:
+    """Read the tokenizer of a pack, compared with its checksum, if it has one.
+
+    Raises:
+        ModelError: As `read_facts`, or if the tokenizer is not the one that was packed.
+    """
+    with _opened(file) as archive:
+        facts = _facts(file, archive)
+        return None if facts.tokenizer is None else (facts.tokenizer, _tokenizer(facts, archive))
+
+
 def check_pack(file: Path) -> PackFacts:
     """Read a pack as a whole and compare its checksums.
 
@@ -87,10 +109,14 @@ def check_pack(file: Path) -> PackFacts:
         with archive.open(_WEIGHTS) as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != facts.file_sha256:  # type: ignore[arg-type]  # a zip's member can be read like a file
                 raise ValueError("its weights are not those that were packed")
+        if facts.tokenizer is not None:
+            _tokenizer(facts, archive)
         return facts
 
 
-def write_pack(stream: IO[bytes], facts: PackFacts, tensors: Mapping[str, Tensor]) -> None:
+def write_pack(
+    stream: IO[bytes], facts: PackFacts, tensors: Mapping[str, Tensor], tokenizer: str | None = None
+) -> None:
     """Write a pack; ``file_sha256`` of the facts is filled in."""
     import safetensors.torch
 
@@ -102,6 +128,8 @@ def write_pack(stream: IO[bytes], facts: PackFacts, tensors: Mapping[str, Tensor
         archive.writestr(zipfile.ZipInfo(_FACTS), text)
         with archive.open(zipfile.ZipInfo(_WEIGHTS), "w", force_zip64=True) as member:
             member.write(data)
+        if tokenizer is not None:
+            archive.writestr(zipfile.ZipInfo(_TOKENIZER), tokenizer)
 
 
 def check_name(name: str) -> str:
@@ -176,10 +204,10 @@ def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
 
 def _check_members(archive: zipfile.ZipFile) -> None:
     members = {each.filename: each for each in archive.infolist()}
-    if set(members) != {_FACTS, _WEIGHTS} or len(archive.infolist()) != len(members):
-        raise ValueError(f"expected {_FACTS} and {_WEIGHTS} alone")
-    for name, most in ((_FACTS, _MOST_FACTS), (_WEIGHTS, _MOST_WEIGHTS)):
-        each = members[name]
+    if set(members) - {_TOKENIZER} != {_FACTS, _WEIGHTS} or len(archive.infolist()) != len(members):
+        raise ValueError(f"expected {_FACTS} and {_WEIGHTS}, and at most {_TOKENIZER} besides")
+    for name, each in members.items():
+        most = _MOST[name]
         if each.compress_type != zipfile.ZIP_STORED or each.compress_size != each.file_size:
             raise ValueError(f"{name} is compressed")
         if each.file_size > most:
@@ -196,7 +224,13 @@ def _facts(file: Path, archive: zipfile.ZipFile) -> PackFacts:
             f"the pack {str(file)!r} has format {found!r}, this artsim reads {_FORMAT}; "
             "update artsim, or make it again with 'artsim pack'"
         )
-    facts = PackFacts(**{**values, "preprocessing": read_preprocessing(values["preprocessing"])})
+    packed = values.pop("tokenizer", None)
+    facts = PackFacts(
+        **{**values, "preprocessing": read_preprocessing(values["preprocessing"])},
+        tokenizer=None if packed is None else TokenizerFacts(**packed),
+    )
+    if (facts.tokenizer is not None) != (_TOKENIZER in archive.namelist()):
+        raise ValueError(_OTHER_TOKENIZER)
     texts = (facts.name, facts.spec, facts.network_sha256, facts.weights_source, facts.license)
     if not all(isinstance(each, str) for each in texts):
         raise ValueError(f"{_FACTS} has values that are no text")
@@ -204,3 +238,11 @@ def _facts(file: Path, archive: zipfile.ZipFile) -> PackFacts:
     if parse_spec(facts.spec).source == PACK:
         raise ValueError("it names another pack")
     return facts
+
+
+def _tokenizer(facts: PackFacts, archive: zipfile.ZipFile) -> str:
+    data = archive.read(_TOKENIZER)
+    assert facts.tokenizer is not None
+    if hashlib.sha256(data).hexdigest() != facts.tokenizer.sha256:
+        raise ValueError(_OTHER_TOKENIZER)
+    return data.decode()

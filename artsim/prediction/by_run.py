@@ -210,7 +210,7 @@ class RunPredictor:
     def _yes_and_no(self) -> Mapping[str, str]:
         """What is said of both classes of a label of one class: 'A lithograph!'; or nothing."""
         name = self.first.tasks[0].name
-        if self.first.tasks[0].classes != (name, f"not {name}"):
+        if {*self.first.tasks[0].classes} != {name, f"not {name}"}:
             return {}
         noun = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
         return {name: f"{noun.capitalize()}!", f"not {name}": f"Not {noun}"}

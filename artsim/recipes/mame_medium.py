@@ -36,6 +36,9 @@ from artsim.training import Count, NonNegative, Run, Share, TrainingTask
 FEATURES = (
     "features.parquet"  # id, metadata and frozen features of every picture, in a run's folder
 )
+METADATA = ("pixel_width", "pixel_height", "pixel_count", "aspect_ratio")  # MAMe's, of full images
+
+_MEASURED = ("width", "height", "pixel_count", "aspect_ratio")  # of the pictures of any collection
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +64,7 @@ class Config:
     weight_decay: NonNegative = 1e-2
     probes: bool = True  # compare with probes of the frozen features
     features: str = "mobilenet@blocks/max"  # the course's: 1,024 numbers
-    # With them, as in the course; the product of width and height is the pixel count.
-    metadata: tuple[str, ...] = ("pixel_width", "pixel_height", "pixel_count", "aspect_ratio")
+    metadata: tuple[str, ...] | None = None  # with them; width, height, product and aspect ratio
     features_weights: str | None = None  # a file for them: Keras' .h5 of the course's network
 
 
@@ -123,8 +125,9 @@ def train(store: Store, config: Config, run: Run) -> None:
 
 def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) -> training.Others:
     """Score three probes, linear, SVM and MLP, on the frozen features and the metadata."""
-    refuse_label(store, task.source, config.metadata)
-    values = read_metadata(store, config.metadata)  # which refuses ids
+    names = metadata_names(store, config)
+    refuse_label(store, task.source, names)
+    values = read_metadata(store, names)  # which refuses ids
     same = parse_spec(config.features).network == parse_spec(config.backbone).network
     weights = run.weights if same else None
     if config.features_weights is not None:
@@ -137,12 +140,18 @@ def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) ->
     features = np.concatenate([unit, extra], axis=1)
     device = find_device(run.device)
     line = fit_probe(features, task.label, task.split, seed=run.seed, device=device)
-    used = f"{config.features} + {', '.join(config.metadata)}"
+    used = f"{config.features} + {', '.join(names)}"
     return {
         f"linear probe ({used})": {task.name: line.estimate.value},
         f"linear SVM ({used})": {task.name: svm_accuracy(features, task.label, task.split, run)},
         f"MLP probe ({used})": {task.name: mlp_accuracy(features, task.label, task.split, run)},
     }
+
+
+def metadata_names(store: Store, config: Config) -> tuple[str, ...]:
+    """Name the columns beside the features: those chosen, MAMe's, or the size of the pictures."""
+    columns = {field.name for field in store.fields}
+    return config.metadata or (METADATA if columns.issuperset(METADATA) else _MEASURED)
 
 
 def _save_features(

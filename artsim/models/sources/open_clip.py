@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from artsim.datatypes import RANDOM, ExtractorSpec, Fit, Preprocessing
 from artsim.errors import ModelError
 from artsim.models.converted import cannot_compute, import_openvino
+from artsim.models.hub_tokens import HubTokenizer, missing_package
 from artsim.models.network import (
     RANDOM_SEED,
     Network,
@@ -22,7 +23,7 @@ from artsim.models.network import (
     untrained_alike,
     weights_sha256,
 )
-from artsim.models.packs import is_pack, read_tensors, source_of, unpack_spec
+from artsim.models.packs import is_pack, read_tensors, read_tokenizer, source_of, unpack_spec
 from artsim.models.sources.downloads import check_reachable, weights_errors
 from artsim.models.tokens import PROBES, Tokenizer
 
@@ -217,8 +218,6 @@ def load_text_tower(spec: ExtractorSpec, *, weights: Path | None = None) -> Text
     Raises:
         ModelError: If the network has no text half, or its weights or tokenizer are missing.
     """
-    import open_clip
-
     spec, weights = unpack_spec(spec, weights)
     if spec.source != "open_clip":
         raise ModelError(
@@ -227,13 +226,27 @@ def load_text_tower(spec: ExtractorSpec, *, weights: Path | None = None) -> Text
         )
     with untrained_alike():
         model, _ = _create(spec, weights, meta=False)
+    return TextTower(model.eval().requires_grad_(False), load_tokenizer(spec, weights))
+
+
+def load_tokenizer(spec: ExtractorSpec, weights: Path | None = None) -> Any:
+    """Load what splits texts into tokens for a CLIP: that of its pack, or open_clip's.
+
+    Raises:
+        ModelError: If it is missing, or the package that reads it.
+    """
+    import open_clip
+
+    if weights is not None and is_pack(weights) and (packed := read_tokenizer(weights)):
+        return HubTokenizer(*packed)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tokenize = open_clip.get_tokenizer(spec.arch)
+            return open_clip.get_tokenizer(spec.arch)
+    except ImportError as error:
+        raise missing_package(spec.network, error) from error
     except Exception as error:  # whatever the hub's client of the day raises
         raise ModelError(
             f"the tokenizer of {spec.network} is not on this machine and cannot be downloaded; "
             "run the same command once while online"
         ) from error
-    return TextTower(model.eval().requires_grad_(False), tokenize)
