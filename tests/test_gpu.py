@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from artsim.embedding import EmbedSettings, embed_collection, open_engine
 from artsim.index import build_index, open_index, to_gpu
 from artsim.metrics import fit_multinomial
 from artsim.metrics.neighbors import nearest
-from artsim.models import BackendName, Compute, NetworkRequest, Precision, load_extractor
+from artsim.models import BackendName, Compile, Compute, NetworkRequest, Precision, load_extractor
 from artsim.readers import read_collection
 from artsim.store import Store
 
@@ -44,6 +45,11 @@ def embed(museum, index, extractor, **settings):
     return Store.open(index)
 
 
+def cosines(mine, theirs):
+    lengths = np.vecdot(mine, mine) * np.vecdot(theirs, theirs)
+    return np.vecdot(mine, theirs) / np.sqrt(lengths)
+
+
 def parts(store):
     return {file.name: file.read_bytes() for file in (store.path / "parts").iterdir()}
 
@@ -64,20 +70,34 @@ def test_pictures_are_embedded_as_on_a_cpu(museum, tmp_path, spec, tiles):
     )
     assert here.rows == there.rows == 49
     for tap in here.manifest.passport.taps:
-        mine, theirs = here.vectors(tap.name), there.vectors(tap.name)
-        cosines = np.vecdot(mine, theirs) / np.sqrt(
-            np.vecdot(mine, mine) * np.vecdot(theirs, theirs)
-        )
-        assert cosines.min() > 0.9999
+        assert cosines(here.vectors(tap.name), there.vectors(tap.name)).min() > 0.9999
 
 
 @gpu
 def test_batches_in_flight_give_the_bytes_of_one_at_a_time(museum, tmp_path):
     extractor = load_extractor(parse_spec(SPECS[0]), compute=compute())
     store = embed(museum, tmp_path / "a", extractor, part_rows=16, batch_size=4)
-    backend = extractor.backend
-    backend.ahead = 0
+    extractor.backend.ahead = 0
     assert parts(embed(museum, tmp_path / "b", extractor)) == parts(store)
+
+
+@gpu
+@pytest.mark.parametrize("precision", [Precision.F32, Precision.BF16])
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_compiled_network_makes_the_same_vectors(museum, tmp_path, spec, precision):
+    plain, compiled = (
+        embed(
+            museum,
+            tmp_path / compiling,
+            load_extractor(
+                parse_spec(spec), compute=replace(compute(precision=precision), compile=compiling)
+            ),
+        )
+        for compiling in (Compile.OFF, Compile.ON)
+    )
+    least = 0.9999 if precision == Precision.F32 else 0.98
+    for tap in plain.manifest.passport.taps:
+        assert cosines(plain.vectors(tap.name), compiled.vectors(tap.name)).min() > least
 
 
 @gpu
@@ -111,9 +131,7 @@ def test_bfloat16_is_close(museum, tmp_path):
         )
         for precision in (Precision.F32, Precision.BF16)
     ]
-    exact, rough = (store.vectors("embedding") for store in stores)
-    cosines = np.vecdot(exact, rough) / np.sqrt(np.vecdot(exact, exact) * np.vecdot(rough, rough))
-    assert cosines.min() > 0.99
+    assert cosines(*(store.vectors("embedding") for store in stores)).min() > 0.99
 
 
 @gpu

@@ -1,12 +1,17 @@
 """Batches in flight: vectors come later than they are begun, and the index is the same."""
 
+import random
+import threading
+import time
+
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
 from conftest import MeanColor, toy_passport
 
-from artsim.embedding import Chunk, EmbedJob, EmbedSettings, embed_chunks
+from artsim import images, loader
+from artsim.embedding import Chunk, EmbedJob, EmbedSettings, embed_chunks, pipeline
 from artsim.models import Extractor
 
 
@@ -46,8 +51,8 @@ def museum(tmp_path, paint):
     return tmp_path / "museum"
 
 
-def embedded(museum, staging, backend, *, tiles=0, batch_size=4):
-    """Embed 40 pictures in chunks of 16, 16 and 8; return the parts and the failures."""
+def receipts_of(museum, staging, backend, *, tiles=0, batch_size=4, advance=lambda *counts: None):
+    """Embed 40 pictures in chunks of 16, 16 and 8."""
     passport = toy_passport()
     job = EmbedJob(
         root=museum,
@@ -70,14 +75,14 @@ def embedded(museum, staging, backend, *, tiles=0, batch_size=4):
         Chunk(number=number, rows=rows.slice(16 * number, 16), refused={2: "too large"})
         for number in range(3)
     ]
+    yield from embed_chunks(chunks, job, Extractor(backend, passport), advance=advance)
+
+
+def embedded(museum, staging, backend, **settings):
+    """Return the parts and the failures of 40 pictures."""
     counts = []
     receipts = list(
-        embed_chunks(
-            chunks,
-            job,
-            Extractor(backend, passport),
-            advance=lambda tried, failed: counts.append((tried, failed)),
-        )
+        receipts_of(museum, staging, backend, advance=lambda *each: counts.append(each), **settings)
     )
     assert [receipt.number for receipt in receipts] == [0, 1, 2]
     assert np.sum(counts, axis=0).tolist() == [40, 6]
@@ -119,3 +124,72 @@ def test_an_error_of_the_network_that_is_no_shortage_is_raised(museum, tmp_path)
 
     with pytest.raises(RuntimeError, match="shapes"):
         embedded(museum, tmp_path / "a", Wrong())
+
+
+def test_order_does_not_depend_on_how_long_a_step_takes(museum, tmp_path, monkeypatch):
+    plain = embedded(museum, tmp_path / "a", MeanColor())
+    rng = random.Random(0)
+
+    def delayed(step):
+        def run(*values):
+            time.sleep(rng.random() / 100)
+            return step(*values)
+
+        return run
+
+    class Delayed(Streaming):
+        def begin(self, pixels):
+            return delayed(super().begin(pixels))
+
+    monkeypatch.setattr(loader, "_load_one", delayed(loader._load_one))
+    monkeypatch.setattr(pipeline, "write_part", delayed(pipeline.write_part))
+    assert embedded(museum, tmp_path / "b", Delayed()) == plain
+
+
+class Stopping(Streaming):
+    """Ends at a step of the ninth batch, the first of the third chunk."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step = step
+
+    def begin(self, pixels):
+        late = len(self.diary) and max(number for _, number in self.diary) == 7
+        if late and self.step == "begin":
+            raise ValueError("begin")
+        wait = super().begin(pixels)
+
+        def stop():
+            raise ValueError("wait")
+
+        return stop if late and self.step == "wait" else wait
+
+
+@pytest.mark.parametrize("step", ["read", "begin", "wait", "advance", "write"])
+def test_an_error_ends_every_thread_and_what_is_whole_is_kept(museum, tmp_path, monkeypatch, step):
+    error = KeyboardInterrupt if step == "advance" else ValueError
+    tried = 0
+
+    def advance(now, _failed):
+        nonlocal tried
+        tried += now
+        if step == "advance" and tried > 36:
+            raise KeyboardInterrupt(step)
+
+    def failing(real, name):
+        def run(*values, **more):
+            if step == name and values[1] == {"read": museum / "35.png", "write": 2}[name]:
+                raise ValueError(step)
+            return real(*values, **more)
+
+        return run
+
+    monkeypatch.setattr(images.ReadAhead, "reading", failing(images.ReadAhead.reading, "read"))
+    monkeypatch.setattr(pipeline, "write_part", failing(pipeline.write_part, "write"))
+    found = []
+    receipts = receipts_of(museum, tmp_path / "a", Stopping(step), advance=advance)
+    with pytest.raises(error, match=step):
+        found.extend(receipt.number for receipt in receipts)
+    # All pictures of the third chunk are asked for before the second is whole.
+    assert found == ([] if step == "read" else [0, 1])
+    assert not [each.name for each in threading.enumerate() if "artsim" in each.name]

@@ -16,6 +16,7 @@ from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import (
     backend_option,
     batch_size_option,
+    compile_option,
     device_option,
     devices_option,
     engine_name,
@@ -80,6 +81,7 @@ if TYPE_CHECKING:
     device_option,
     backend_option,
     precision_option,
+    compile_option,
     batch_size_option,
     workers_option,
     count_option(
@@ -120,6 +122,7 @@ def embed(
     device: str,
     backend: str,
     precision: str,
+    compiling: str,
     weights: Path | None,
     fit: str | None,
     exact: bool,
@@ -157,7 +160,7 @@ def embed(
     request = NetworkRequest(
         spec=spec,
         weights=weights,
-        compute=make_compute(device, backend, "f32" if exact else precision, threads),
+        compute=make_compute(device, backend, "f32" if exact else precision, threads, compiling),
         fit=Fit(fit) if fit else None,
         scaled_decoding=0 if exact else 2,
     )

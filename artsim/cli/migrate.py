@@ -21,6 +21,7 @@ from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import (
     backend_option,
     batch_size_option,
+    compile_option,
     device_option,
     devices_option,
     engine_name,
@@ -98,6 +99,7 @@ if TYPE_CHECKING:
     device_option,
     backend_option,
     precision_option,
+    compile_option,
     weights_option,
     batch_size_option,
     workers_option,
@@ -192,7 +194,9 @@ def _build(
     request = NetworkRequest(
         spec=parse_spec(model),
         weights=weights,
-        compute=make_compute(device, options.pop("backend"), precision),
+        compute=make_compute(
+            device, options.pop("backend"), precision, compiling=options.pop("compiling")
+        ),
         scaled_decoding=0 if exact else 2,
     )
     place = engine_name(options.pop("engine"), options.pop("devices"))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from traceback import clear_frames
 from typing import TypeAlias
 
 import numpy as np
@@ -53,13 +54,19 @@ def embed_chunks(
         ThreadPoolExecutor(1, thread_name_prefix="artsim-writer") as writer,
     ):
         writing: Future[Receipt] | None = None
-        for part in _compute(now, pictures, job, extractor, advance):
-            if writing is not None:
+        try:
+            for part in _compute(now, pictures, job, extractor, advance):
+                written, writing = writing, None
+                if written is not None:
+                    yield written.result()
+                if extractor.ahead:
+                    writing = submit(writer, part.write)
+                else:  # it is safe at once, and to write takes a hundredth of what a CPU computes
+                    yield part.write()
+        except (Exception, KeyboardInterrupt):
+            if writing is not None:  # whatever ends the run, a part that is whole is not lost
                 yield writing.result()
-            if extractor.ahead:
-                writing = submit(writer, part.write)
-            else:  # it is safe at once, and to write takes a hundredth of what a CPU computes
-                yield part.write()
+            raise
         if writing is not None:
             yield writing.result()
 
@@ -168,6 +175,8 @@ def _compute(
     size = job.settings.batch_size
     flying: deque[_Batch] = deque()
     for chunk in chunks:
+        # For one chunk as for another: its vectors do not depend on the process that takes it.
+        extractor.prepare(job.settings.batch_size, job.chunks * job.settings.part_rows)
         part = _Part(chunk, job, extractor)
         advance(len(chunk.refused), len(chunk.refused))
         left = chunk.rows.num_rows - len(chunk.refused)
@@ -227,7 +236,7 @@ def _begin_vectors(pictures: Sequence[Loaded], extractor: Extractor) -> Callable
     try:
         whole = extractor.begin([each.pixels for each in pictures])
         parts = [extractor.begin(some) for some in batches]
-    except (RuntimeError, MemoryError, OSError) as problem:
+    except Exception as problem:  # it is raised once the batches before are whole
         return _raising(problem)
 
     def wait() -> Vectors:
@@ -241,6 +250,8 @@ def _begin_vectors(pictures: Sequence[Loaded], extractor: Extractor) -> Callable
 
 
 def _raising(problem: Exception) -> Callable[[], Vectors]:
+    clear_frames(problem.__traceback__)  # which hold the memory that there is too little of
+
     def fail() -> Vectors:
         raise problem
 

@@ -5,6 +5,7 @@ from .building import build_network as build_network
 from .building import list_architectures as list_architectures
 from .building import new_body as new_body
 from .compute import BackendName as BackendName
+from .compute import Compile as Compile
 from .compute import Compute as Compute
 from .compute import Precision as Precision
 from .extractor import Backend as Backend
@@ -17,6 +18,7 @@ from .layouts import TensorLayout as TensorLayout
 from .layouts import find_layout as find_layout
 from .layouts import output_shapes as output_shapes
 from .loading import find_device as find_device
+from .loading import prefers_bfloat16 as prefers_bfloat16
 from .network import Network as Network
 from .network import weights_sha256 as weights_sha256
 from .packing import pack_model as pack_model

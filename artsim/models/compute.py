@@ -9,7 +9,7 @@ from enum import StrEnum
 class Precision(StrEnum):
     """The number format of the forward pass."""
 
-    AUTO = "auto"  # bf16 on a GPU that is fast at it, else f32
+    AUTO = "auto"  # bf16 on a GPU that is fast at it, where the vectors agree, else f32
     BF16 = "bf16"
     F32 = "f32"
 
@@ -22,6 +22,14 @@ class BackendName(StrEnum):
     TORCH = "torch"
 
 
+class Compile(StrEnum):
+    """Whether torch compiles the network before it computes."""
+
+    AUTO = "auto"  # on a GPU, for so many pictures that it pays
+    ON = "on"
+    OFF = "off"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compute:
     """Where the forward pass runs, and how exactly."""
@@ -32,3 +40,4 @@ class Compute:
     threads: int = (
         0  # of a CPU that compute; 0: one for each core. Vectors depend on it by rounding
     )
+    compile: Compile = Compile.AUTO  # of torch

@@ -83,8 +83,14 @@ class OpenVinoBackend:
         return lambda pixels: np.array(network(np.ascontiguousarray(pixels))[0], dtype=np.float32)
 
 
-def check_agreement(found: Vectors, expected: Vectors, dtype: str) -> None:
-    """Compare what a converted network computes with what torch does.
+def check_agreement(
+    found: Vectors,
+    expected: Vectors,
+    dtype: str,
+    what: str = "OpenVINO",
+    advice: str = "; use --backend torch",
+) -> None:
+    """Compare what a converted or compiled network computes with what torch does.
 
     Raises:
         ModelError: If they disagree.
@@ -93,14 +99,14 @@ def check_agreement(found: Vectors, expected: Vectors, dtype: str) -> None:
         cosine = _least_cosine(vectors, wanted)
         if not cosine >= _AGREEMENT[dtype]:
             raise ModelError(
-                f"OpenVINO computes this network wrongly (cosine {cosine:.3f} to torch, "
-                f"expected {_AGREEMENT[dtype]}); use --backend torch"
+                f"{what} computes this network wrongly (cosine {cosine:.3f} to torch, "
+                f"expected {_AGREEMENT[dtype]}){advice}"
             )
 
 
-def noise(size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Return two pictures of noise, the same each time: (2, 3, H, W)."""
-    return np.random.default_rng(0).integers(0, 256, (2, 3, *size), dtype=np.uint8)
+def noise(size: tuple[int, int], count: int = 2) -> NDArray[np.uint8]:
+    """Return pictures of noise, the same each time: (N, 3, H, W)."""
+    return np.random.default_rng(0).integers(0, 256, (count, 3, *size), dtype=np.uint8)
 
 
 def compiled(model: Any, dtype: str = "float32", threads: int = 0) -> Any:

@@ -18,7 +18,7 @@ from artsim.datatypes import RUN, ExtractorSpec, Fit, Passport, Preprocessing
 from artsim.errors import ModelError, PassportError
 from artsim.models.averaged import Maps
 from artsim.models.cache import read_entry, write_entry
-from artsim.models.compute import BackendName, Compute
+from artsim.models.compute import BackendName, Compile, Compute
 from artsim.models.converted import PACKAGES, OpenVinoBackend, installed, key_of, open_kept
 from artsim.models.packs import unpack_spec
 
@@ -132,6 +132,16 @@ class Extractor:
             return lambda: self.embed_batch(np.stack(pixels))
         wait = self.backend.begin(pixels)
         return lambda: self._by_tap(wait())
+
+    def prepare(self, batch_size: int, pictures: int) -> None:
+        """Prepare for so many pictures in batches of this size, such as by compiling the network.
+
+        Raises:
+            ModelError: If it was chosen to be compiled, and cannot.
+        """
+        prepare = getattr(self.backend, "prepare", None)
+        if prepare is not None:
+            prepare(batch_size, pictures)
 
     def averaged_maps(self, tap: str) -> Maps | None:
         """Return what computes the positions that are averaged to a tap's vectors, without torch.
@@ -277,6 +287,7 @@ def _key(wanted: NetworkRequest) -> str | None:
         wanted.compute.threads,
         wanted.fit,
         wanted.scaled_decoding,
+        *[wanted.compute.compile] * (wanted.compute.compile == Compile.ON),
     ]
     weights = None if wanted.weights is None else str(wanted.weights.absolute())
     spec = wanted.spec

@@ -39,7 +39,7 @@ class TappedNetwork(nn.Module):
 
     def __init__(self, network: Network, taps: tuple[Tap, ...]) -> None:
         super().__init__()
-        self.network = network.module
+        self.network, self.size = network.module, network.preprocessing.size
         for name in ("mean", "std"):
             values = torch.tensor(getattr(network.preprocessing, name))
             self.register_buffer(name, values.view(1, 3, 1, 1) * 255)
@@ -70,9 +70,9 @@ class TappedNetwork(nn.Module):
         Returns:
             For every tap its vectors, shape (B, D), float32, not normalized.
         """
+        self._outputs = {}  # of a pass that failed, too
         dtype = next((p.dtype for p in self.network.parameters()), torch.float32)
         images = ((pixels.float() - self.mean) / self.std).to(dtype)  # (B, 3, H, W)
-        self._outputs = {}
         try:
             if self._wanted:
                 output = self.network(images)
@@ -80,13 +80,12 @@ class TappedNetwork(nn.Module):
                     self._outputs[""] = output
         except _DeepestReached:
             pass
-        self._outputs[_PIXELS] = pixels
-        vectors = tuple(
-            head(self._outputs[module].float())
+        outputs, self._outputs = self._outputs, {}  # memory that is free once they are used
+        outputs[_PIXELS] = pixels
+        return tuple(
+            head(outputs[module].float())
             for head, module in zip(self.heads, self._modules_of_heads, strict=True)
         )
-        self._outputs = {}
-        return vectors
 
     def positional_layers(self) -> dict[str, TensorLayout]:
         """Return the layers with an output per position, in the order they are computed."""
