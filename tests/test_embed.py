@@ -120,6 +120,34 @@ def test_a_changed_picture_is_embedded_again(museum, tmp_path, toy, paint):
     assert contents(tmp_path / "i")["p2"]["rgb"] == [9, 9, 9]
 
 
+def test_a_catalog_read_before_a_change_finds_it_at_its_next_use(museum, tmp_path, toy, paint):
+    catalog = read_collection(museum)
+    embed_collection(catalog, tmp_path / "i", toy, settings=SMALL)
+    paint(museum / "images" / "2.png", (1, 2, 3), size=(20, 10))
+    (museum / "images" / "3.png").unlink()
+    again = embed_collection(catalog, tmp_path / "i", toy, settings=SMALL)
+    assert (again.kept, again.embedded, again.failures) == (4, 1, 1)
+    assert contents(tmp_path / "i")["p2"]["width"] == 20
+
+
+def test_a_plan_asks_for_no_picture_that_the_reader_saw(museum, tmp_path, toy, monkeypatch):
+    embed(museum, tmp_path / "i", toy)
+    catalog = read_collection(museum)
+    monkeypatch.setattr("artsim.places.status", None)
+    monkeypatch.setattr("artsim.places.statuses", None)
+    done = embed_collection(catalog, tmp_path / "i", toy, settings=SMALL)
+    assert (done.kept, done.embedded, done.failures) == (6, 0, 0)
+
+
+def test_what_was_seen_of_other_rows_is_not_taken(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    catalog = read_collection(museum)
+    lines = (museum / "objects.csv").read_text().splitlines()
+    (museum / "objects.csv").write_text("\n".join([lines[0], *lines[:0:-1]]))  # in other order
+    done = embed_collection(catalog, tmp_path / "i", toy, settings=SMALL)
+    assert (done.kept, done.embedded, done.failures) == (6, 0, 0)
+
+
 def test_a_picture_changed_with_its_old_date_is_found_by_rehash(museum, tmp_path, toy, paint):
     file = museum / "images" / "2.png"
     embed(museum, tmp_path / "i", toy)

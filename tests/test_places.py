@@ -18,7 +18,7 @@ from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ImageError, ReaderError
 from artsim.images import describe, read_bytes
 from artsim.inspection import InspectSettings, inspect_collection
-from artsim.places import is_file, open_place, picture_file, status
+from artsim.places import is_file, open_place, picture_file, status, statuses
 from artsim.readers import ReaderOptions, read_collection
 from artsim.report import small_copy
 from artsim.search import locate
@@ -43,6 +43,21 @@ def write_tar(file, members):
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return file
+
+
+def test_the_statuses_of_many_pictures_are_those_of_each(tmp_path):
+    data = png(RED)
+    write_tar(tmp_path / "a.tar", {"b.png": data})
+    names = ["c.png", "sub/d.png", r"e\xe9.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data + name.encode())
+    pictures = [*names, "a.tar/b.png", str(tmp_path / "c.png")]
+    nothing = ["sub", "none.png", "a.tar/none.png", None, "", "x\0", "https://a.org/b.png"]
+    sizes, times = statuses(str(tmp_path), [*pictures, *nothing])
+    known = [status(tmp_path / name) for name in pictures]
+    assert sizes.tolist() == [each.st_size for each in known] + [-1] * len(nothing)
+    assert times.tolist() == [each.st_mtime_ns for each in known] + [-1] * len(nothing)
 
 
 def write_shard(file, colors=COLORS):

@@ -23,6 +23,7 @@ from artsim.datatypes.spec import (
     Tap,
     parse_spec,
 )
+from artsim.datatypes.statuses import Statuses
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -47,6 +48,7 @@ __all__ = [
     "PictureFormat",
     "Preprocessing",
     "Progress",
+    "Statuses",
     "Tap",
     "TapInfo",
     "as_text",

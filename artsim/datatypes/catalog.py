@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
 import pyarrow as pa
+
+from artsim.datatypes.statuses import Statuses
 
 # Columns that artsim writes itself. A catalog's own column of one of these names is kept
 # as NAME_catalog (see `Catalog`).
@@ -62,6 +64,7 @@ class Catalog:
     batches: Callable[[], Iterator[pa.RecordBatch]]
     notes: tuple[str, ...] = ()  # what could not be read, one sentence each
     exclude: tuple[str, ...] = ()  # patterns of pictures that were left out
+    statuses: Statuses = field(default_factory=Statuses)  # of the pictures when they were read
 
     @classmethod
     def of_table(

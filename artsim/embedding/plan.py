@@ -130,7 +130,8 @@ def _check_loss(store: Store, catalog: Catalog, *, gone: int) -> None:
 
 
 def _is_none(problems: NDArray[np.object_]) -> NDArray[np.bool_]:
-    return np.fromiter((each is None for each in problems), np.bool_, len(problems))
+    found: NDArray[np.bool_] = np.equal(problems, np.array(None, dtype=object))
+    return found
 
 
 def _unusable(rows: CatalogRows, ids: IdPlaces) -> NDArray[np.object_]:
@@ -172,14 +173,22 @@ def _read_statuses(
     sizes: NDArray[np.int64],
     times: NDArray[np.int64],
 ) -> None:
-    """Read the size and time of every picture without a problem, or note its problem."""
-    root, position = str(catalog.root), -1
+    """Fill in the size and time of every picture without a problem, or note its problem.
+
+    They are those that the reader saw, or else are read now.
+    """
+    root, start = str(catalog.root), 0
     for image in rows.column("image").chunks:
-        for name in image.to_pylist():
-            position += 1
-            if problems[position] is not None:
-                continue
-            file = picture_path(root, name)
+        names = image.to_pylist()
+        is_tried = _is_none(problems[start : start + len(names)])
+        seen = catalog.statuses.take(names) or places.statuses(
+            root, (name if tried else None for name, tried in zip(names, is_tried, strict=True))
+        )
+        is_known = is_tried & (seen[0] >= 0) & (seen[0] <= images.MAX_BYTES)
+        for values, known in zip((sizes, times), seen, strict=True):
+            values[start : start + len(names)] = np.where(is_known, known, -1)
+        for place in np.flatnonzero(is_tried & ~is_known).tolist():
+            file, position = picture_path(root, names[place]), start + place
             try:
                 status = places.status(file)
             except FileNotFoundError:
@@ -193,6 +202,7 @@ def _read_statuses(
                     continue
                 reason = f"{as_path(file)} {problem}"
             problems[position] = _Problem("read", reason)
+        start += len(names)
 
 
 def _same_pictures(

@@ -40,6 +40,7 @@ from artsim.places.remote import (
     scan,
 )
 from artsim.places.rows import parquet_source, picture_columns
+from artsim.places.statuses import statuses
 from artsim.places.tars import Tar
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "remove_object",
     "scan",
     "status",
+    "statuses",
     "upload_object",
     "write_object",
 ]

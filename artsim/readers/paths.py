@@ -18,10 +18,11 @@ from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 
 from artsim import places
-from artsim.datatypes import Catalog, name_as_text
+from artsim.datatypes import Catalog, Statuses, name_as_text
 from artsim.errors import ReaderError
 from artsim.places import picture_path
 from artsim.readers.options import ReaderOptions
@@ -138,13 +139,21 @@ def candidate_roots(folder: Path) -> list[Path]:
 
 
 def with_files(catalog: Catalog) -> Catalog:
-    """Name every picture by the path that it has on the disk; a note counts those that change."""
-    paths = Paths(catalog.root)
-    found: dict[str, str] = {}
+    """Name every picture by the path that it has on the disk; a note counts those that change.
+
+    What was seen of the pictures is kept with the catalog.
+    """
+    paths, statuses = Paths(catalog.root), Statuses()
+    root, found = str(catalog.root), dict[str, str]()
     for batch in catalog.batches():
-        for image in batch["image"].drop_null().to_pylist():
-            if not is_url(image) and (path := paths.find(image)) not in (image, None):
-                found[image] = path
+        images = batch["image"].to_pylist()
+        sizes, times = places.statuses(root, images)
+        for place in np.flatnonzero(sizes < 0).tolist():
+            image = images[place]
+            if image and not is_url(image) and (path := paths.find(image)) not in (image, None):
+                found[image] = images[place] = path
+        statuses.add(images, sizes, times)
+    catalog = replace(catalog, statuses=statuses)
     if not found:
         return catalog
     written, read = next(iter(found.items()))
