@@ -237,3 +237,38 @@ def test_find_loads_neither_torch_nor_a_network(store):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_plural_finds_the_singular_and_other_languages_keep_their_words(tmp_path):
+    titles = [
+        "Fishing Boats",
+        "A Boat",
+        "Two Ladies",
+        "Lady",
+        "Madonna",
+        "Les flores",
+        "Paris",
+        "Venu",
+    ]
+    titles += ["Woman", "Church", "Lifeboats", "Flower"]
+    store = make_store(
+        tmp_path / "numbers",
+        [f"n{place}" for place in range(len(titles))],
+        {"east": at(*range(len(titles)))},
+        {"title": titles},
+    )
+
+    def named(text):
+        return [titles[int(id_[1:])] for id_ in found(store, text, k=99)]
+
+    assert named("boats") == ["Fishing Boats", "A Boat", "Lifeboats"]  # as written first
+    assert named("BOAT") == ["A Boat", "Lifeboats", "Fishing Boats"]
+    assert named("madonnas") == ["Madonna"]
+    assert named("lady") == ["Lady", "Two Ladies"]
+    assert named("ladies") == ["Two Ladies", "Lady"]
+    assert (named("women"), named("churches")) == (["Woman"], ["Church"])
+    assert named("flores") == ["Les flores"]
+    assert (named("venus"), named("paris")) == ([], ["Paris"])
+    assert named('"fishing boat"') == []  # in quotes it is what it says
+    assert named("fishing -boat") == []
+    assert "Madonna" not in named("-madonnas")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import cloup
@@ -34,16 +35,13 @@ from artsim.cli.output import (
     write_rows,
 )
 from artsim.datatypes import plural
+from artsim.errors import StoreError
 
 if TYPE_CHECKING:
     from artsim.duplicates import Group, Threshold
     from artsim.report import Caption
     from artsim.store import Store
 
-_TEXTS = ("kind", "index", "id", "image", "other_index", "other_id", "other_image")
-_COLUMNS = {"group": "int32", **dict.fromkeys(_TEXTS, "string"), "bits": "int32", "score": "float"}
-_COLUMNS |= {"transform": "string"}  # what makes the other picture of the first
-_COLUMNS |= {"group_kind": "string", "group_lowest": "float", "group_highest": "float"}
 _SHOWN = 6  # works of a group in the table; the file and JSON have all
 _DRAWN = 240  # pictures on a sheet
 
@@ -96,7 +94,8 @@ def dupes(
     two objects of a series can be as similar as two photographs of one.
 
     Several indexes are searched together. Their vectors are compared only if one model made them,
-    else only the pictures. JSON and --output have a row for every pair.
+    else only the pictures. JSON and --output have a row for every pair. What was found in one index
+    is kept in it: 'artsim serve' shows it side by side, to decide and export.
 
     Example:
 
@@ -108,7 +107,14 @@ def dupes(
     stores = open_stores(indexes)
     if across and len(stores) < 2:
         raise click.UsageError("--across compares indexes with each other; name at least two")
-    from artsim.duplicates import find_groups, gather
+    from artsim.duplicates import (
+        PAIR_COLUMNS,
+        find_groups,
+        gather,
+        keep_groups,
+        pack_groups,
+        pair_rows,
+    )
     from artsim.models import find_device
     from artsim.splits import picture_looks
 
@@ -127,9 +133,12 @@ def dupes(
             progress=comparing,
         )
     _warn(differences, evidence.hashes, drawn)
+    if len(stores) == 1:
+        with suppress(StoreError):  # a read-only index
+            keep_groups(stores[0], pack_groups(groups))
     works = _Works(stores)
     if output is not None:
-        write_rows(output, _rows(groups, works), _COLUMNS)
+        write_rows(output, pair_rows(groups, works.known), PAIR_COLUMNS)
     if sheet is not None and not groups:
         print_notes(f"{sheet} is not written, as there is nothing to draw")
         sheet = None
@@ -137,7 +146,7 @@ def dupes(
         note_hidden(*stores)
         _draw(groups, works, sheet)
     if as_json:
-        print_json_lines(_rows(groups, works))
+        print_json_lines(pair_rows(groups, works.known))
         return
     echo(f"Duplicates in {', '.join(str(store.path) for store in stores)}")
     _print(groups, works, drawn)
@@ -191,17 +200,6 @@ def _warn(
             "--threshold COSINE"
         )
     note_left_out(unhashed=sum(each is None for each in hashes))
-
-
-def _rows(groups: Sequence[Group], works: _Works) -> Iterator[dict[str, Any]]:
-    for number, group in enumerate(groups, 1):
-        for pair in group.pairs:
-            ends = (*works.known[pair.first], *works.known[pair.second])
-            score = None if pair.score is None else round(pair.score, 6)
-            extremes = (each and round(each, 6) for each in (group.lowest, group.highest))
-            found = (str(pair.kind), *ends, pair.bits, score, pair.transform)
-            values = (number, *found, str(group.kind), *extremes)
-            yield dict(zip(_COLUMNS, values, strict=True))
 
 
 def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> None:

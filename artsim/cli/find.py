@@ -80,8 +80,9 @@ def find(
     """Find works by words in their title, artist or any other text.
 
     All words must be in the record of a work, in any column of text, list or date, or in its ID,
-    also as parts of longer words. Case and accents are ignored: 'durer' finds Dürer. Titles come
-    first. Words in double quotes must follow each other, and a work with a word that has a minus
+    also as parts of longer words. Case and accents are ignored: 'durer' finds Dürer, and an
+    English plural finds its singular: 'boats' finds Boat. Titles come first. Words in double
+    quotes must follow each other, and a work with a word that has a minus
     before it is left out. For one word or another, use --where.
 
     Example:

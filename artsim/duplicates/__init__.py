@@ -21,17 +21,33 @@ Memory is linear in the works: their vectors, and at most 16 pairs per work.
 
 from artsim.duplicates.evidence import DuplicateEvidence, gather
 from artsim.duplicates.groups import DuplicateKind, Group, Pair, find_groups
+from artsim.duplicates.kept import (
+    PAIR_COLUMNS,
+    KeptGroups,
+    groups_file,
+    keep_groups,
+    kept_groups,
+    pack_groups,
+    pair_rows,
+)
 from artsim.duplicates.look_alikes import WITHIN
 from artsim.duplicates.threshold import Threshold, draw_threshold
 
 __all__ = [
+    "PAIR_COLUMNS",
     "WITHIN",
     "DuplicateEvidence",
     "DuplicateKind",
     "Group",
+    "KeptGroups",
     "Pair",
     "Threshold",
     "draw_threshold",
     "find_groups",
     "gather",
+    "groups_file",
+    "keep_groups",
+    "kept_groups",
+    "pack_groups",
+    "pair_rows",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artsim.datatypes import caption_columns, first_text
+from artsim.datatypes import as_text, caption_columns, first_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,16 @@ class Caption:
         for part in ("link", "iiif"):
             found[part] = found[part].strip() if is_url(found[part].strip()) else ""
         return cls(**found)
+
+    @classmethod
+    def columns(cls, metadata: Mapping[str, Any]) -> list[str]:
+        """Return the columns of a record whose text its caption has, except of a IIIF service."""
+        caption = cls.of(metadata)
+        return [
+            next(name for name in names if as_text(metadata[name]))
+            for part, names in caption_columns(metadata).items()
+            if part != "iiif" and getattr(caption, part)
+        ]
 
     @property
     def lines(self) -> tuple[str, ...]:

@@ -18,6 +18,14 @@ _PAIRS = {"ae": "æä", "oe": "œöø", "ue": "ü", "ss": "ß"}  # also written 
 _END = r"(?:[^\p{L}\p{N}\p{M}]|$)"
 _START = r"(?:^|[^\p{L}\p{N}])"
 _BETWEEN = r"[^\p{L}\p{N}]+"
+_PLURAL = 4  # letters of a word that may be a plural, at least
+_NO_PLURALS = ("ss", "us", "is")
+# Ends of a singular and a plural, either way.
+_NUMBERS = (
+    *(("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("ies", "y")),
+    *(("children", "child"), ("men", "man"), ("man", "men")),
+    *((f"{letter}y", f"{letter}ies") for letter in "bcdfghklmnprstvxz"),
+)
 _PHRASE = re.compile(r"(?:(?<!\S)(-))?(?:[\"“”„]([^\"“”„]*)[\"“”„]|([^\s\"“”„]+))")
 
 
@@ -49,8 +57,29 @@ def words_of(text: str) -> list[str]:
 
 
 def phrase_pattern(words: Sequence[str]) -> str:
-    """Return a pattern of a word as a part of any word, or of words that follow each other."""
-    return "(?i)" + _spelled(words[0]) if len(words) == 1 else whole_pattern(words)
+    """Return a pattern of a word as a part of any word, or of words that follow each other.
+
+    A word by itself also stands for its English singular or plural as a whole word.
+    """
+    if len(words) > 1:
+        return whole_pattern(words)
+    (word,) = words
+    others = [f"{_START}{_spelled(other)}{_END}" for other in other_numbers(word)]
+    return f"(?i)(?:{'|'.join([_spelled(word), *others])})" if others else f"(?i){_spelled(word)}"
+
+
+def other_numbers(word: str) -> list[str]:
+    """Return the English singulars of a folded word that may be a plural, and irregular plurals.
+
+    Regular plurals need not be returned: they contain the word. Names such as Venus and Paris are
+    none; a word of another language that ends in s may be, so its other form is only found whole.
+    """
+    if len(word) < _PLURAL or not word.isascii() or not word.isalpha():
+        return []
+    found = [word[: -len(end)] + other for end, other in _NUMBERS if word.endswith(end)][:1]
+    if word.endswith("s") and not word.endswith(_NO_PLURALS):
+        found.append(word[:-1])
+    return found
 
 
 def whole_pattern(words: Sequence[str]) -> str:

@@ -28,6 +28,7 @@ from artsim.errors import (
     shortage_of,
 )
 from artsim.server.collecting import collecting
+from artsim.server.duplicating import duplicating
 from artsim.server.guard import Guard, Limits
 from artsim.server.iiif import iiif
 from artsim.server.monitoring import add_metrics
@@ -95,7 +96,7 @@ def make_app(
     app.add_exception_handler(ClientDisconnect, _forget)
     app.add_exception_handler(HTTPException, _say)
     app.add_exception_handler(RequestValidationError, _correct)
-    for router in (api, teaching, collecting, iiif):
+    for router in (api, teaching, collecting, duplicating, iiif):
         app.include_router(router)
     app.add_api_route("/", front_page, include_in_schema=False)
     if metrics:

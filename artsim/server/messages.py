@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from artsim.datatypes import Box
+from artsim.duplicates import DuplicateKind
 from artsim.search import Aspect, Condition, Op, SearchRequest, Term
 
 Text = Annotated[str, Field(max_length=2000)]
@@ -165,6 +166,24 @@ class ConceptIn(MarksIn):
 
     name: Name
     replaces: bool = Field(False, description="Replace the concept or set of this name")
+
+
+class DuplicatesIn(_Message):
+    """A page of the groups of duplicates."""
+
+    kind: DuplicateKind | None = None
+    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=50)] = 12
+    look: bool = Field(False, description="Look for duplicates if nobody has yet")
+
+
+class DecisionsIn(_Message):
+    """What was decided about works of groups of duplicates, by their ids."""
+
+    keep: Annotated[tuple[Text, ...], Field(max_length=20_000)] = ()
+    different: Annotated[tuple[Text, ...], Field(max_length=20_000)] = Field(
+        (), description="Works that are no duplicate of the others of their group"
+    )
 
 
 class SetIn(_Message):

@@ -10,6 +10,7 @@ from pathlib import Path
 from artsim.errors import ArtsimError, SearchError, StoreError
 from artsim.index import is_current
 from artsim.search import Encoder, IndexEncoder, Opened, SearchBackend, Works
+from artsim.server.duplicates import Duplicates
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
 from artsim.store import Store
@@ -128,9 +129,16 @@ class Museum:
                 gpu=self._gpu,
                 workers=self._workers,
                 backend=backends[name],
+                duplicates=self._duplicates(before.get(name), store),
             )
             for name, store in stores.items()
         }
+
+    @staticmethod
+    def _duplicates(before: Room | None, store: Store) -> Duplicates | None:
+        """Return what is known or being looked for, if the rows are the same."""
+        known = None if before is None else before.duplicates
+        return known if known and known.fingerprint == store.fingerprint else None
 
     def _backend(self, name: str, store: Store) -> Backend | None:
         return self._published[name](store) if name in self._published else None

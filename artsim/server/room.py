@@ -33,6 +33,7 @@ from artsim.search import (
     find_works,
 )
 from artsim.server.batching import Batcher
+from artsim.server.duplicates import Duplicates
 from artsim.server.facets import names
 from artsim.server.mapping import color_by, colorings, inside, name_groups
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn
@@ -48,7 +49,10 @@ _REMEMBERED = 32  # words whose works are kept
 
 
 class Room:
-    """An index that is open to visitors; for the options see `Searcher`."""
+    """An index that is open to visitors; for the options see `Searcher`.
+
+    ``duplicates`` are those known of the same rows.
+    """
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class Room:
         gpu: int | None = None,
         workers: int = 1,
         backend: Callable[[Works], SearchBackend] | None = None,
+        duplicates: Duplicates | None = None,
     ) -> None:
         self.name = store.path.resolve().name
         self.store = store
@@ -69,6 +74,7 @@ class Room:
         self.works = self.searcher.works
         self.thumbnails = Thumbnails(self.works)
         self.encoder = encoder
+        self.duplicates = duplicates or Duplicates(store)
         self._found = lru_cache(_REMEMBERED)(self._find)
         self._placed = lru_cache(1)(self._place)
         self._named = lru_cache(1)(self._name_groups)

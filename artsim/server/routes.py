@@ -25,6 +25,7 @@ from artsim.report import (
     small_copy,
 )
 from artsim.search import SearchAnswer, Term
+from artsim.server.duplicating import other_pictures
 from artsim.server.facets import count_values, find_values
 from artsim.server.guard import Limits
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, ValuesIn, WhyIn
@@ -141,9 +142,12 @@ def suggestions(room: InRoom, text: Annotated[str, Query(max_length=200)]) -> li
 
 @api.get("/{index}/work")
 def work(room: InRoom, id: str) -> dict[str, Any]:
-    """Return the metadata of a work, and its caption."""
-    (found,) = room.describe_works([room.works.row(id)])
-    return found | asdict(Caption.of(found["metadata"]))
+    """Return the metadata of a work, its caption, and its duplicates where they are known."""
+    row = room.works.row(id)
+    (found,) = room.describe_works([row])
+    caption = asdict(Caption.of(found["metadata"]))
+    more = {"captioned": Caption.columns(found["metadata"]), "others": other_pictures(room, row)}
+    return found | caption | more
 
 
 @api.get("/{index}/picture", response_class=Response)

@@ -33,6 +33,9 @@ class Check:
         return bool(self.parts) or FAILURES in self.damaged
 
 
+_KEPT = ("hashes.parquet", "duplicates.parquet")  # found of the pictures
+
+
 def check_files(store: Store) -> Check:
     """Read every file of an index, whatever is known of it, and compare its checksum."""
     found = dict(_check(store))
@@ -45,7 +48,7 @@ def _check(store: Store) -> Iterator[tuple[str, bool | None]]:
     """Yield files and whether each is sound; None: nothing says so."""
     for name in store.damaged_parts():
         yield f"parts/{name}", False
-    own = [store.path / name for name in (MANIFEST, COPY, FAILURES, "hashes.parquet")]
+    own = [store.path / name for name in (MANIFEST, COPY, FAILURES, *_KEPT)]
     folders = [store.path / name for name in ("added", "faiss", "heads", "splits", "layouts")]
     for file in (*own, *(file for folder in folders for file in sorted(folder.glob("[!.]*")))):
         if file.suffix == ".json" and file.is_file():

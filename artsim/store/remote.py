@@ -45,6 +45,7 @@ _OWN = (
     "*.pairs.json",
     "*.tiles.*",
     "hashes.parquet",
+    "duplicates.parquet",
     "published.json",
 )
 _AT_ONCE = 16  # files that are fetched or sent

@@ -55,6 +55,9 @@ export function work(index, id) {
   return known.get(address);
 }
 
+/** Forget works requested before: what is known of them has changed. */
+export const forget = () => known.clear();
+
 /** Return the address of a work's picture, so many pixels at its longer side: 320 or 1024. */
 export const picture = (index, id, side = 320) =>
   `${path(index, "picture")}?id=${encodeURIComponent(id)}&side=${side}`;
@@ -94,3 +97,8 @@ export const deleteSet = (index, name) =>
 /** Return a set as a file: csv, html, iiif or zip. */
 export const exportedSet = async (index, kind, set) =>
   (await send(path(index, `sets/export/${kind}`), set)).blob();
+
+/** Return a page of the groups of duplicates, or how far the search is. */
+export const duplicates = (index, wanted, signal) => post(path(index, "duplicates"), wanted, signal);
+export const exportedDuplicates = async (index, decided) =>
+  (await send(path(index, "duplicates/csv"), decided)).blob();

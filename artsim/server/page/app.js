@@ -5,6 +5,7 @@ import { makeChips } from "./chips.js";
 import { makeCollection } from "./collect.js";
 import { makeDialogs } from "./dialog.js";
 import { byId, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
+import { makeDuplicates } from "./duplicates.js";
 import { makeGrid } from "./grid.js";
 import { makeMapView } from "./mapview.js";
 import { makeQuerybar } from "./querybar.js";
@@ -22,6 +23,8 @@ const REMEMBERED = 30; // answers, for going back
 const MOST = 500; // matches shown at most
 const EDGE = 8; // pixels between a menu and the window's edge
 const TYPING = 250; // milliseconds without a key after which words are looked for
+
+const PLACES = { map: "map", duplicates: "duplicates" }; // ids of what a view shows instead of works
 
 let indexes = [];
 let state = states.START;
@@ -108,7 +111,7 @@ function fail(error) {
 /** Give the focus to the works, or the map, if what had it is gone. */
 function keepFocus() {
   if (document.activeElement && document.activeElement !== document.body) return;
-  byId(state.view === "map" ? "map" : "results").focus({ preventScroll: true });
+  byId(PLACES[state.view] ?? "results").focus({ preventScroll: true });
 }
 
 // --- parts --------------------------------------------------------------------------------
@@ -197,6 +200,7 @@ const collection = makeCollection(byId("collection"), {
     if (await teach.begin(ids)) change({ view: "teach", terms: [] });
   },
 });
+const duplicates = makeDuplicates(byId("duplicates"), picked);
 const drawMap = makeMapView(byId("map"), {
   href: (id) => actions.href({ id }),
   go: (id, event) => go({ id }, event),
@@ -217,28 +221,33 @@ async function render({ focus = false, scroll = 0 } = {}) {
   show(byId("error"), false);
   show(byId("notice"), false);
   drawTop();
-  if (isMap) show(byId("results"), false);
+  const isWorks = !isMap && state.view !== "duplicates";
+  if (!isWorks) show(byId("results"), false);
+  if (state.view !== "duplicates") duplicates.show(false);
+  document.body.classList.toggle("deciding", state.view === "duplicates");
   show(byId("map"), isMap);
   document.body.classList.add("busy");
   const isTaught = state.view === "teach";
   teach.show(isTaught);
   document.body.classList.toggle("teaching", isTaught);
   collection.render();
-  const query = isMap || isTaught ? { ...state, terms: [] } : state;
+  const query = !isWorks || isTaught ? { ...state, terms: [] } : state;
   querybar(query);
   laid = tray.render(query, index()).then(() => signal.aborted || chips(query, index()));
   try {
     const narrowed = drawRefine(signal);
     narrowed.catch(() => {}); // it is waited for below, unless the works fail first
-    await (isMap ? drawMap(state, index(), signal) : drawWorks(signal));
+    if (isWorks) await drawWorks(signal);
+    else if (isMap) await drawMap(state, index(), signal);
+    else await drawDuplicates(signal);
     await narrowed;
     // What the works must have in common with the query is known with the answer.
-    if (!isMap && answer?.relations.length) await drawRefine(signal, answer.relations);
+    if (isWorks && answer?.relations.length) await drawRefine(signal, answer.relations);
     if (focus) grid.focus();
     if (scroll) scrollTo({ top: scroll });
   } catch (error) {
     if (signal.aborted) return;
-    if (!isMap) drawNone();
+    if (isWorks) drawNone();
     fail(error);
   }
   if (signal.aborted) return;
@@ -280,7 +289,7 @@ function drawTop() {
   show(byId("find"), index().fields.some(({ type }) => type === "text" || type === "list"));
   if (document.activeElement !== byId("find")) byId("find").value = state.find;
   show(byId("see-map").parentElement, true);
-  for (const view of ["wall", "map", "teach"]) {
+  for (const view of ["wall", "map", "teach", "duplicates"]) {
     byId(`see-${view}`).setAttribute("aria-pressed", String(state.view === view));
   }
 }
@@ -301,6 +310,13 @@ async function drawWorks(signal) {
   if (signal.aborted) return;
   if (taught) drawTaught(taught);
   else await drawFound(signal, state.view !== "teach" && state.terms.length > 0);
+}
+
+async function drawDuplicates(signal) {
+  answer = null;
+  await laid;
+  await duplicates.show(true, signal);
+  document.title = `Duplicates · ${byId("home").textContent}`;
 }
 
 /** Show the works that are likely to show the concept. */
@@ -448,7 +464,7 @@ function remember(key, found) {
 
 /** Show more works; return whether there may be still more. Back does not take them away. */
 async function more() {
-  if (state.view === "map" || left <= 0 || document.body.classList.contains("busy")) return false;
+  if (state.view in PLACES || left <= 0 || document.body.classList.contains("busy")) return false;
   const before = state;
   const { signal } = running;
   state = { ...state, k: state.k + Math.min(states.PAGE, left) };
@@ -560,6 +576,7 @@ function listen() {
   byId("see-wall").addEventListener("click", () => change({ view: "wall" }));
   byId("see-map").addEventListener("click", () => change({ view: "map" }));
   byId("see-teach").addEventListener("click", () => change({ view: "teach" }));
+  byId("see-duplicates").addEventListener("click", () => change({ view: "duplicates" }));
   byId("error")
     .querySelector("button")
     .addEventListener("click", () => {
@@ -620,7 +637,7 @@ function shortcuts(event) {
     }
     if (document.body.classList.contains("refining")) closeRefine();
     show(byId("error"), false);
-    if (isTyping) byId(state.view === "map" ? "map" : "results").focus({ preventScroll: true });
+    if (isTyping) byId(PLACES[state.view] ?? "results").focus({ preventScroll: true });
     return;
   }
   const isOver = document.querySelector("dialog[open]") !== null;
@@ -630,7 +647,7 @@ function shortcuts(event) {
     ["words", "find", "choose"].map(byId).find((each) => !each.hidden)?.focus();
   } else if (event.key === "?") dialogs.keys();
   else if (event.key === "u" && !byId("notice").hidden) undo();
-  else if (event.key.startsWith("Arrow") && state.view !== "map") {
+  else if (event.key.startsWith("Arrow") && !(state.view in PLACES)) {
     if (![document.body, byId("results")].includes(event.target)) return;
     event.preventDefault();
     grid.enter();

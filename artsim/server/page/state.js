@@ -9,7 +9,7 @@ export const PAGE = 36; // works shown at first, and added as the visitor scroll
 
 export const START = {
   index: null,
-  view: "wall", // or map, or teach
+  view: "wall", // or map, or teach, or duplicates
   seed: 0, // of the wall's order
   terms: [], // {id | text | url | upload, name, weight, crop: [x, y, w, h] in per cent}
   any: false,
@@ -79,7 +79,7 @@ export function read(query, kept, indexes) {
   };
   const index = indexes.find((each) => each.name === given.get("index")) ?? indexes[0];
   const state = { ...START, index: index?.name ?? null, by: {}, maxPer: {}, conditions: [] };
-  state.view = ["map", "teach"].includes(given.get("view")) ? given.get("view") : "wall";
+  state.view = ["map", "teach", "duplicates"].includes(given.get("view")) ? given.get("view") : "wall";
   state.seed = Math.floor(number("seed") ?? 0);
   state.terms = kept?.terms ?? given.getAll("q").map(readTerm).filter(Boolean);
   state.any = given.has("any");

@@ -207,10 +207,10 @@ export function makeViewer(dialog, actions) {
       run(found, event);
     });
     const box = boxOf(work);
-    const rows = Object.entries(found.metadata).map(([name, value]) => [
-      columnName(name),
-      asText(value),
-    ]);
+    // What the lines above say is not said again.
+    const rows = Object.entries(found.metadata)
+      .filter(([name, value]) => !found.captioned.includes(name) && !isSize(name, value, found))
+      .map(([name, value]) => [columnName(name), asText(value)]);
     const lines = [
       found.title ? [found.artist, found.date].filter(Boolean).join(", ") : "",
       [found.accession, found.credit, found.rights].filter(Boolean).join(" · "),
@@ -237,6 +237,7 @@ export function makeViewer(dialog, actions) {
         actions.isAnswer() ? does("Subtract from the query", actions.minus) : null,
         actions.others?.(found) ?? [],
       ),
+      others(found),
       make(
         "table",
         {},
@@ -251,6 +252,38 @@ export function makeViewer(dialog, actions) {
         ),
       ),
     ];
+  }
+
+  /** Show the known duplicates of a work; a click compares the two. */
+  function others(found) {
+    const all = found.others ?? [];
+    if (!all.length) return "";
+    const isSame = all[0].kind !== "series";
+    const pictures = all.length === 1 ? "Another picture" : "Other pictures";
+    const heading = isSame ? `${pictures} of this work` : "Looks much the same";
+    const ids = [found.id, ...all.map(({ id }) => id)];
+    return make(
+      "section",
+      { "aria-label": heading },
+      make("p", { className: "quiet" }, heading),
+      make(
+        "div",
+        { className: "others" },
+        all.map((other) =>
+          make(
+            "button",
+            {
+              type: "button",
+              title: "Compare side by side",
+              "aria-label": `Compare with ${described(other)}, ${other.id}`,
+              onclick: () => present(other, { among: ids, beside: found }),
+            },
+            make("img", { src: api.picture(actions.index(), other.id), alt: "" }),
+            headline(other),
+          ),
+        ),
+      ),
+    );
   }
 
   return {
@@ -277,6 +310,10 @@ function captionOf(query) {
   }
   return text;
 }
+
+/** Return whether a column only repeats the size of the picture's file. */
+const isSize = (name, value, { width, height }) =>
+  (name === "width_catalog" && value === width) || (name === "height_catalog" && value === height);
 
 /** Return score and percentile of a match. */
 function figures({ score, percentile: rank }) {

@@ -1,0 +1,282 @@
+/** Duplicates: groups side by side with their evidence, to decide about and export. */
+
+import * as api from "./api.js";
+import { count, described, headline, later, make, many, show } from "./dom.js";
+import { keep, kept, whenKept } from "./kept.js";
+import { whenNear } from "./scrolling.js";
+import { download } from "./tools.js";
+
+const PAGE = 12; // groups shown at first, and added as the visitor scrolls
+const WAIT = 700; // milliseconds until the page asks again how far the search is
+const KINDS = {
+  exact: "The same file",
+  near: "Copies",
+  transformed: "Mirrored, rotated or cropped",
+  "same-work": "The same work",
+  series: "Look-alikes",
+};
+const NOTHING = { keep: [], different: [] };
+
+/**
+ * Make the view of duplicates.
+ *
+ * @param section The element.
+ * @param actions index() describes the index; among(work, ids, other) opens works side by side; say(text),
+ *   fail(error).
+ */
+export function makeDuplicates(section, actions) {
+  let index = null; // the name of the one that is shown
+  let kind = ""; // of the groups that are shown; all if empty
+  let shown = []; // groups
+  let found = null; // the last answer
+  let decided = NOTHING; // ids of works to keep, and of works that are no duplicates
+  const list = make("ul", { className: "groups", "aria-label": "Groups of duplicates" });
+  const end = make("p", { className: "quiet" });
+  const head = make("div", { className: "bar" });
+  section.append(head, list, end);
+  const again = later(WAIT, () => section.hidden || render().catch(actions.fail));
+  const lookAgain = whenNear(end, more);
+
+  const read = () => {
+    const stored = kept(`duplicates ${index}`, NOTHING);
+    const isWhole = Array.isArray(stored.keep) && Array.isArray(stored.different);
+    decided = isWhole ? stored : NOTHING;
+  };
+  const ask = (offset, signal) =>
+    api.duplicates(index, { kind: kind || null, offset, limit: PAGE, look: true }, signal);
+
+  /** Show the duplicates of an index; they are looked for if nobody has. */
+  async function render(signal) {
+    const { name } = actions.index();
+    if (name !== index) {
+      [index, kind, shown] = [name, "", []];
+      read();
+    }
+    const answer = await ask(0, signal);
+    if (signal?.aborted || name !== index) return;
+    if (found?.state === "looking" && answer.state === "ready") api.forget();
+    found = answer;
+    const isSame = JSON.stringify(answer.groups) === JSON.stringify(shown.slice(0, answer.groups.length));
+    if (!isSame || !answer.groups.length) shown = answer.groups;
+    draw();
+    if (found.state === "looking") again();
+    lookAgain();
+  }
+
+  async function more() {
+    if (section.hidden || found?.state !== "ready" || shown.length >= found.total) return false;
+    const [mine, before] = [kind, shown.length];
+    const { groups } = await ask(before).catch(() => ({ groups: [] }));
+    if (mine !== kind || before !== shown.length) return true;
+    shown = [...shown, ...groups];
+    list.append(...groups.map(group));
+    drawEnd();
+    return groups.length > 0 && shown.length < found.total;
+  }
+
+  function draw() {
+    const keeps = section.contains(document.activeElement) && document.activeElement.dataset.keep;
+    head.replaceChildren(...top());
+    list.replaceChildren(...shown.map(group));
+    drawEnd();
+    if (keeps) section.querySelector(`[data-keep="${CSS.escape(keeps)}"]`)?.focus({ preventScroll: true });
+  }
+
+  function drawEnd() {
+    show(end, shown.length > 0);
+    const isAll = shown.length >= found.total;
+    end.textContent = `Showing ${isAll ? "all " : ""}${isAll ? many(found.total, "group") : `${count(shown.length)} of ${count(found.total)}`}`;
+  }
+
+  function top() {
+    const isReady = found.state === "ready";
+    const kinds = Object.entries(found.kinds ?? {});
+    const all = kinds.reduce((sum, [, groups]) => sum + groups, 0);
+    const choice = make(
+      "select",
+      {
+        "aria-label": "Show",
+        "data-keep": "kind",
+        onchange: ({ target }) => {
+          [kind, shown] = [target.value, []];
+          render().catch(actions.fail);
+        },
+      },
+      make("option", { value: "" }, `All (${count(all)})`),
+      kinds.map(([each, groups]) => make("option", { value: each }, `${KINDS[each]} (${count(groups)})`)),
+    );
+    choice.value = kind;
+    const decisions = decided.keep.length + decided.different.length > 0;
+    return [
+      make("h2", {}, "Duplicates"),
+      make("p", { className: "quiet", role: "status" }, summary()),
+      isReady && all
+        ? make(
+            "div",
+            { className: "tools" },
+            kinds.length > 1 ? choice : null,
+            make("button", { type: "button", "data-keep": "csv", onclick: exportIt, title: "Every pair, with what you decided" }, "Export as CSV"),
+            decisions ? make("button", { type: "button", "data-keep": "forget", onclick: forget }, "Forget decisions") : null,
+          )
+        : found.state === "failed"
+          ? make("button", { type: "button", onclick: () => render().catch(actions.fail) }, "Try again")
+          : "",
+    ];
+  }
+
+  function summary() {
+    const all = many(found.rows, "work");
+    if (found.state === "failed") return `The search stopped: ${found.reason}.`;
+    if (found.state === "too many") {
+      return `There are too many works (${count(found.rows)}) to look for duplicates here. Run 'artsim dupes ${index}': this page then shows what it found.`;
+    }
+    if (found.state !== "ready") {
+      const part = found.works ? ` ${Math.floor((100 * found.done) / found.works)}%` : "";
+      const step = found.step === "Reading" ? "reading pictures" : "comparing works";
+      return `Looking for duplicates among ${all}: ${step}${part}. You can leave this page; it goes on.`;
+    }
+    const groups = Object.values(found.kinds).reduce((sum, each) => sum + each, 0);
+    if (!groups) return `None among ${all}.`;
+    return `${count(found.works)} of ${all} in ${many(groups, "group")}, the most certain first. All are candidates: compare, then decide.`;
+  }
+
+  const isKept = (id) => decided.keep.includes(id);
+  const isDifferent = (id) => decided.different.includes(id);
+
+  function decide(changes) {
+    decided = { ...decided, ...changes };
+    keep(`duplicates ${index}`, decided);
+    draw();
+  }
+
+  /** Keep a work, and no other of its group; or take that back. */
+  function keepOne(work, ids) {
+    const others = decided.keep.filter((id) => !ids.includes(id));
+    const isIn = isKept(work.id);
+    decide({
+      keep: isIn ? others : [...others, work.id],
+      different: decided.different.filter((id) => id !== work.id),
+    });
+    actions.say(`${described(work)}: ${isIn ? "undecided" : "to keep"}`);
+  }
+
+  /** Mark works as no duplicates, or take that back. */
+  function differ(ids) {
+    const isAll = ids.every(isDifferent);
+    const others = decided.different.filter((id) => !ids.includes(id));
+    decide({
+      different: isAll ? others : [...others, ...ids],
+      keep: isAll ? decided.keep : decided.keep.filter((id) => !ids.includes(id)),
+    });
+  }
+
+  function group({ number, kind: of, lowest, highest, size, works, pairs }) {
+    const ids = works.map(({ id }) => id);
+    const scores = [...new Set([lowest, highest].filter((each) => each !== null).map((each) => each.toFixed(3)))];
+    const [first, ...rest] = works;
+    const pressed = (name, text, isOn, onclick) =>
+      make("button", { type: "button", "data-keep": name, "aria-pressed": String(isOn), onclick }, text);
+    const isOpen = !ids.some(isKept) && !ids.every(isDifferent);
+    const lines = [
+      scores.length ? `similarity ${scores.join("–")}` : "",
+      works.length === 2 && pairs.length ? evidence(pairs[0]) : "",
+      size > works.length ? `the first ${works.length} of ${count(size)} works` : "",
+    ];
+    return make(
+      "li",
+      { className: isOpen ? "" : "decided" },
+      make(
+        "div",
+        { className: "group-head" },
+        make("h3", {}, `${number}. ${KINDS[of]}`),
+        make("p", { className: "quiet" }, lines.filter(Boolean).join(" · ")),
+        make(
+          "div",
+          { className: "tools" },
+          make("button", { type: "button", "data-keep": `compare ${number}`, onclick: () => actions.among(rest[0], ids, first) }, "Compare"),
+          pressed(`differ ${number}`, works.length > 2 ? "None are duplicates" : "Not a duplicate", ids.every(isDifferent), () => differ(ids)),
+        ),
+      ),
+      make(
+        "ul",
+        {},
+        works.map((work) =>
+          make(
+            "li",
+            { className: isKept(work.id) ? "kept" : isDifferent(work.id) ? "different" : "" },
+            make(
+              "button",
+              {
+                type: "button",
+                className: "thumb",
+                "data-keep": `look ${work.id}`,
+                "aria-label": `Look at ${described(work)}`,
+                onclick: () => actions.among(work, ids, works.find(({ id }) => id !== work.id)),
+              },
+              make("img", { src: api.picture(index, work.id), alt: "", loading: "lazy" }),
+            ),
+            make("p", { className: "title" }, headline(work)),
+            make("p", { className: "by" }, [work.artist, work.date].filter(Boolean).join(", ")),
+            make("p", { className: "by" }, `${work.id} · ${work.width} × ${work.height}`),
+            works.length > 2 ? make("p", { className: "by" }, strongest(work, works, pairs)) : null,
+            make(
+              "div",
+              { className: "tools" },
+              pressed(`keep ${work.id}`, "Keep", isKept(work.id), () => keepOne(work, ids)),
+              works.length > 2
+                ? pressed(`differ ${work.id}`, "Not a duplicate", isDifferent(work.id), () => differ([work.id]))
+                : null,
+            ),
+          ),
+        ),
+      ),
+    );
+  }
+
+  async function exportIt() {
+    try {
+      download(await api.exportedDuplicates(index, decided), "duplicates.csv");
+      actions.say("Saved");
+    } catch (error) {
+      actions.fail(error);
+    }
+  }
+
+  const forget = () => confirm("Forget all decisions about duplicates?") && decide(NOTHING);
+
+  whenKept(
+    () => `duplicates ${index}`,
+    () => {
+      read();
+      if (found) draw();
+    },
+  );
+
+  return {
+    async show(isShown, signal) {
+      show(section, isShown);
+      if (isShown) await render(signal);
+    },
+  };
+}
+
+/** Say why two works are a pair. */
+function evidence({ kind, bits, score, transform }) {
+  if (kind === "exact") return "the same bytes";
+  if (kind === "transformed") return transform;
+  if (kind === "near") return bits ? `fingerprints of the pictures differ in ${bits} of 64 bits` : "the same fingerprint of the picture";
+  return score === null ? "" : "more similar than ordinary neighbors";
+}
+
+/** Say what a work of a group of several is most surely a duplicate of. */
+function strongest(work, works, pairs) {
+  const order = Object.keys(KINDS);
+  const [best] = pairs
+    .filter(({ first, second }) => [first, second].includes(work.id))
+    .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || (b.score ?? 0) - (a.score ?? 0));
+  if (!best) return "";
+  const other = best.first === work.id ? best.second : best.first;
+  const place = works.findIndex(({ id }) => id === other) + 1;
+  const score = best.score === null ? "" : `similarity ${best.score.toFixed(3)}`;
+  return [`To work ${place}: ${evidence(best)}`, score].filter(Boolean).join(", ");
+}

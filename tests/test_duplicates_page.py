@@ -1,0 +1,333 @@
+"""Duplicates kept in an index, over the interface, and on the page in a real browser."""
+
+import csv
+import io
+import re
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import noise_picture
+from PIL import Image
+from serving import serving
+from test_explain import Pixels, extractor_of
+from test_page import _patient, browser, expect, visit  # noqa: F401 - fixtures
+from test_server import Visitor
+
+from artsim.datatypes import Tap
+from artsim.duplicates import (
+    DuplicateKind,
+    Group,
+    Pair,
+    groups_file,
+    keep_groups,
+    kept_groups,
+    pack_groups,
+)
+from artsim.embedding import embed_collection
+from artsim.errors import StoreError
+from artsim.readers import read_collection
+from artsim.search import IndexEncoder
+from artsim.server import Museum, make_app
+from artsim.server import duplicates as searched
+from artsim.store import Store
+
+ROOM = "/api/twice"
+NEAR, EXACT, SERIES = DuplicateKind.NEAR, DuplicateKind.EXACT, DuplicateKind.SERIES
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Twelve pictures; p0 has a copy, and p1 a smaller and a gray one."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    names = [f"p{n:02}" for n in range(12)]
+    for seed, name in enumerate(names):
+        noise_picture(folder / f"{name}.png", (120, 90), seed=seed)
+    shutil.copy(folder / "p00.png", folder / "same.png")
+    with Image.open(folder / "p01.png") as picture:
+        picture.resize((60, 45)).save(folder / "small.png")
+        picture.convert("L").convert("RGB").save(folder / "gray.png")
+    with (folder / "objects.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["object_id", "image", "title", "artist"])
+        table.writerows(
+            [name, f"{name}.png", f"Title {name}", "Ada"]
+            for name in [*names, "same", "small", "gray"]
+        )
+    embed_collection(
+        read_collection(folder), tmp_path / "twice", extractor_of(Pixels(), Tap("map", "avg"))
+    )
+    return Store.open(tmp_path / "twice")
+
+
+@pytest.fixture
+def app(store):
+    museum = Museum([store], IndexEncoder)
+    yield make_app(museum)
+    museum.close()
+
+
+def wait(visitor, **wanted):
+    """Ask until the search is over."""
+    for _ in range(600):
+        found = visitor.post(f"{ROOM}/duplicates", json=wanted).json()
+        if found["state"] != "looking":
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it is still looking")
+
+
+GROUPS = [
+    Group(EXACT, (3, 7), (Pair(3, 7, EXACT, 0, 1.0),), 1.0, 1.0),
+    Group(NEAR, (1, 2, 5), (Pair(1, 2, NEAR, 4, None), Pair(2, 5, EXACT, 0, 1.0)), None, None),
+    Group(SERIES, (0, 9), (Pair(0, 9, DuplicateKind.SAME_WORK, 30, 0.5),), 0.25, 0.5),
+]
+
+
+def test_groups_are_kept_as_they_were_found(store):
+    assert kept_groups(store) is None
+    keep_groups(store, pack_groups(GROUPS))
+    kept = kept_groups(store)
+    assert [kept.group(number) for number in range(len(kept))] == GROUPS
+    assert kept.numbers().tolist() == [0, 1, 2]
+    assert kept.numbers(NEAR).tolist() == [1]
+    assert [kept.with_work(row) for row in range(11)] == [
+        2,
+        1,
+        1,
+        0,
+        None,
+        1,
+        None,
+        0,
+        None,
+        2,
+        None,
+    ]
+    assert kept.works == 7
+
+
+def test_an_index_without_duplicates_keeps_that_there_are_none(store):
+    keep_groups(store, pack_groups([]))
+    kept = kept_groups(store)
+    assert (len(kept), kept.works, kept.with_work(0)) == (0, 0, None)
+    assert kept.numbers().tolist() == []
+
+
+def test_what_was_found_in_other_rows_or_is_damaged_is_not_known(store, tmp_path):
+    keep_groups(store, pack_groups(GROUPS))
+    noise_picture(tmp_path / "pictures" / "p03.png", (120, 90), seed=77)
+    embed_collection(
+        read_collection(tmp_path / "pictures"),
+        store.path,
+        extractor_of(Pixels(), Tap("map", "avg")),
+    )
+    assert kept_groups(store.reopen()) is None
+    assert kept_groups(store) is not None
+    groups_file(store).write_bytes(b"PAR1")
+    assert kept_groups(store) is None
+
+
+def test_nothing_is_looked_for_until_a_visitor_wants_it_and_then_it_is_kept(app, store):
+    visitor = Visitor(app)
+    first = visitor.post(f"{ROOM}/duplicates", json={}).json()
+    assert (first["state"], first["groups"]) == ("none", [])
+    refused = visitor.post(f"{ROOM}/duplicates/csv", json={})
+    assert (refused.status_code, refused.json()["error"]) == (
+        400,
+        "nobody has looked for duplicates yet; open them on the page first",
+    )
+    found = wait(visitor, look=True)
+    assert (found["state"], found["total"], found["works"], found["rows"]) == ("ready", 2, 5, 15)
+    assert found["kinds"] == {"exact": 1, "near": 1}
+    one, other = found["groups"]
+    assert [work["id"] for work in one["works"]] == ["p00", "same"]
+    assert sorted(work["id"] for work in other["works"]) == ["gray", "p01", "small"]
+    assert (one["number"], one["kind"], one["size"], one["pairs"][0]["kind"]) == (
+        1,
+        "exact",
+        2,
+        "exact",
+    )
+    assert len(kept_groups(store)) == 2
+    second = visitor.post(
+        f"{ROOM}/duplicates", json={"kind": "near", "offset": 0, "limit": 1}
+    ).json()
+    assert [group["number"] for group in second["groups"]] == [2]
+
+
+def test_a_work_names_its_other_pictures_where_they_are_known(app):
+    visitor = Visitor(app)
+    ask = lambda id_: visitor.get(f"{ROOM}/work", params={"id": id_}).json()["others"]  # noqa: E731
+    assert ask("p00") == []
+    wait(visitor, look=True)
+    assert ask("p00") == [
+        {"id": "same", "title": "Title same", "artist": "Ada", "date": "", "kind": "exact"}
+    ]
+    assert ask("p05") == []
+
+
+def test_decisions_are_a_column_of_the_pairs(app):
+    visitor = Visitor(app)
+    wait(visitor, look=True)
+    body = {"keep": ["p00", "p01"], "different": ["gray"]}
+    rows = list(csv.DictReader(io.StringIO(visitor.post(f"{ROOM}/duplicates/csv", json=body).text)))
+    decided = {
+        frozenset((row["id"], row["other_id"])): (row["decision"], row["keep"]) for row in rows
+    }
+    assert decided[frozenset(("p00", "same"))] == ("duplicate", "p00")
+    assert decided[frozenset(("p01", "small"))] == ("duplicate", "p01")
+    assert decided[frozenset(("p01", "gray"))] == ("not a duplicate", "")
+    assert (rows[0]["title"], rows[0]["other_title"]) == ("Title p00", "Title same")
+    assert (rows[0]["index"], rows[0]["image"]) == ("twice", "p00.png")  # no folder of the server
+
+
+def test_a_search_that_fails_says_why_and_is_tried_again(app, monkeypatch):
+    visitor = Visitor(app)
+
+    def fail(*_, **__):
+        raise StoreError("no pictures today")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(searched, "picture_looks", fail)
+        found = wait(visitor, look=True)
+        while found["state"] == "none":
+            found = wait(visitor)
+    assert (found["state"], found["reason"]) == ("failed", "no pictures today")
+    assert wait(visitor, look=True)["total"] == 2
+
+
+def test_a_read_only_index_keeps_them_in_memory(app, monkeypatch):
+    def refuse(*_):
+        raise StoreError("read-only")
+
+    monkeypatch.setattr(searched, "keep_groups", refuse)
+    assert wait(Visitor(app), look=True)["total"] == 2
+    assert wait(Visitor(app))["total"] == 2
+
+
+def test_many_works_are_left_to_the_command_line_whose_duplicates_are_shown(store, monkeypatch):
+    monkeypatch.setattr(searched, "MOST", 14)
+    museum = Museum([store], IndexEncoder)
+    visitor = Visitor(make_app(museum))
+    assert wait(visitor, look=True)["state"] == "too many"
+    keep_groups(store, pack_groups(GROUPS))
+    assert wait(visitor)["total"] == 3
+    museum.close()
+
+
+def test_one_search_serves_all_visitors_and_a_reopened_index(store, monkeypatch):
+    begun, may_end = [], threading.Event()
+    look = searched.picture_looks
+
+    def slow(*values, **options):
+        begun.append(1)
+        assert may_end.wait(20)
+        return look(*values, **options)
+
+    monkeypatch.setattr(searched, "picture_looks", slow)
+    museum = Museum([store], IndexEncoder)
+    room = museum.room("twice")
+    assert room.duplicates.look().state == "looking"
+    assert room.duplicates.look().state == "looking"
+    museum.rooms = museum._open({"twice": store}, museum.rooms)
+    again = museum.room("twice")
+    assert again is not room
+    assert again.duplicates.look().state == "looking"
+    may_end.set()
+    while again.duplicates.progress().state == "looking":
+        time.sleep(0.02)
+    assert (len(again.duplicates.groups), len(begun)) == (2, 1)
+    room.batcher.close()
+    museum.close()
+
+
+# --- on the page --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(browser, app):  # noqa: F811 - the fixture
+    with serving(app) as address, visit(browser, address) as page:
+        yield page
+
+
+def test_duplicates_are_found_compared_decided_and_exported(page):
+    page.goto("/")
+    page.get_by_role("button", name="Duplicates").click()
+    expect(page.locator("#duplicates")).to_contain_text("5 of 15 works in 2 groups")
+    expect(page).to_have_title("Duplicates · twice")
+    groups = page.locator(".groups > li")
+    expect(groups).to_have_count(2)
+    expect(groups.first).to_contain_text("1. The same file")
+    expect(groups.first).to_contain_text("the same bytes")
+    groups.first.get_by_role("button", name="Compare").click()
+    viewer = page.locator("#viewer")
+    expect(viewer.locator(".pane")).to_have_count(2)
+    expect(viewer.locator("h2")).to_have_text("Title same")
+    page.keyboard.press("Escape")
+    keep = groups.first.get_by_role("button", name="Keep")
+    keep.nth(0).click()
+    expect(keep.nth(0)).to_be_focused()
+    keep.nth(1).click()  # one of a group
+    expect(keep.nth(0)).to_have_attribute("aria-pressed", "false")
+    groups.nth(1).locator("ul > li").filter(has_text="Title gray").get_by_role(
+        "button", name="Not a duplicate"
+    ).click()
+    page.reload()
+    expect(keep.nth(1)).to_have_attribute("aria-pressed", "true")
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Export as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
+    assert [(row["decision"], row["keep"]) for row in rows if row["group"] == "1"] == [
+        ("duplicate", "same")
+    ]
+    assert {row["decision"] for row in rows if "gray" in (row["id"], row["other_id"])} == {
+        "not a duplicate"
+    }
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Forget decisions").click()
+    expect(page.locator(".groups [aria-pressed=true]")).to_have_count(0)
+
+
+def test_a_kind_is_chosen_and_back_returns_to_the_works(page):
+    page.goto("/")
+    page.get_by_role("button", name="Duplicates").click()
+    page.get_by_label("Show", exact=True).select_option("near")
+    expect(page.locator(".groups > li")).to_have_count(1)
+    expect(page.locator(".groups h3")).to_have_text("2. Copies")
+    page.go_back()
+    expect(page.locator("#grid li")).to_have_count(15)
+    expect(page.locator("#duplicates")).to_be_hidden()
+
+
+def test_the_viewer_leads_from_a_work_to_its_other_picture(page):
+    page.goto("/?view=duplicates")
+    expect(page.locator(".groups > li")).to_have_count(2)
+    page.get_by_role("button", name="Works", exact=True).click()
+    page.goto("/#work=p00")
+    viewer = page.locator("#viewer")
+    expect(viewer.locator(".record")).to_contain_text("Another picture of this work")
+    # What stands above is not repeated.
+    assert viewer.get_by_role("rowheader").all_text_contents() == ["ID", "Pixels"]
+    viewer.get_by_role("button", name="Compare with Title same").click()
+    expect(viewer.locator(".pane")).to_have_count(2)
+    expect(viewer.locator("h2")).to_have_text("Title same")
+    expect(page).to_have_url(re.compile("#work=same$"))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1300, "dark"), (820, "light"), (390, "light")])
+def test_duplicates_fit_every_window(browser, app, width, scheme):  # noqa: F811
+    axe = pytest.importorskip("axe_playwright_python")
+    script = (Path(axe.__file__).parent / "axe.min.js").read_text()
+    options = {"viewport": {"width": width, "height": 844}, "color_scheme": scheme}
+    with serving(app) as address, visit(browser, address, **options) as page:
+        page.goto("/?view=duplicates")
+        expect(page.locator(".groups > li")).to_have_count(2)
+        page.get_by_role("button", name="Keep").first.click()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.evaluate(script)
+        found = page.evaluate("axe.run()")
+        assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
