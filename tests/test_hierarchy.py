@@ -299,7 +299,7 @@ def test_a_probe_backs_off_and_predicts_so(museum, media, tmp_path):
     run(*predict, "--hierarchy", media, "-o", tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_text().splitlines()[0].endswith(",neighbors,path,shared")
     error = run(*predict, "--hierarchy", media, "--min-confidence", "0.3", code=1)
-    assert "a probability from 0.5 on is sure, got 0.3" in error
+    assert "with a hierarchy the least confidence is 0.5, got 0.3" in error
     assert "path" not in json.loads(run(*predict))
     run(*args, "--head", "plain")
     error = run(*predict, "--head", "plain", "--hierarchy", media, code=1)

@@ -29,6 +29,7 @@ from artsim.models import (
     read_facts,
     read_tokenizer,
 )
+from artsim.models.sources.timm import license_of
 from artsim.store import Store
 
 SPEC = "timm:test_resnet.random"
@@ -304,6 +305,10 @@ def test_files_that_are_cut_or_no_packs_are_refused(packed, tmp_path):
     assert "no pack 'unknown' was added on this machine, only none" in error
     with pytest.raises(ModelError, match=r"holds timm:test_resnet\.random, not timm:test_vit"):
         build_network(parse_spec("timm:test_vit.random"), weights=packed)
+
+
+def test_the_license_of_the_default_model_is_that_of_its_wheel():
+    assert license_of(parse_spec("lite0")) == "Apache-2.0"
 
 
 @pytest.mark.parametrize(("name", "size"), [("lite1", 240), ("lite2", 260)])

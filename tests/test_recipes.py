@@ -159,7 +159,7 @@ def test_a_test_picture_of_one_task_is_in_no_tasks_training_set(wikiart):
         assert not np.isin(each.train, scored).any()
         assert not np.isin(each.validation, scored).any()
         assert not np.isin(each.train, chosen).any()
-        assert "left out of training: a label is tested on them or their copies" in each.notes[0]
+        assert "left out of training: test pictures of one of the labels" in each.notes[0]
 
 
 def test_intervals_of_recipes_resample_the_groups_that_a_split_keeps_whole(wikiart):

@@ -95,7 +95,12 @@ class Results:
         elif found:
             echo("\nLabels predicted by nearest neighbors, on the same test pictures")
             columns = ["baseline", "old", "new", "difference", "test"]
-            print_table(["label", "metric", *columns], map(_label_row, found), right=columns)
+            print_table(
+                ["label", "metric", *columns],
+                map(_label_row, found),
+                right=columns,
+                whole=["label"],
+            )
         for name, why in skipped.items():
             print_notes(f"{name} is not compared: {why}")
         if not found:

@@ -25,7 +25,8 @@ from artsim.datatypes import parse_spec
     click.option(
         "--license",
         metavar="TEXT",
-        help="License of the weights.  [default: what timm says, or unknown]",
+        help="License of the weights.  [default: what timm or the weights' package says, or "
+        "unknown]",
     ),
     weights_option,
 )

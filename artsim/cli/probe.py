@@ -208,7 +208,7 @@ def _print_repeated(
             echo(f"\n{heading}")
             right = [floor, "metadata", "1-NN", "kNN", "probe"]
             right += ["ECE", "Brier"] if metric == "top1" else []
-            print_table(["label", *right], rows, right=right)
+            print_table(["label", *right], rows, right=right, whole=["label"])
     for probes in found.values():
         for each in probes:
             print_split(each.first.label.name, each.split)
@@ -248,7 +248,7 @@ def _print_probes(
         if rows:
             echo(f"\n{heading}")
             right = [floor, *_COLUMNS]
-            print_table(["label", *right], rows, right=right)
+            print_table(["label", *right], rows, right=right, whole=["label"])
     for each, same in zip(probes, ordinary, strict=bool(ordinary)):
         echo(_difference(same, each, plan.group))
     if any(each.few for each in probes):
@@ -323,4 +323,4 @@ def _print_few(probes: Sequence[LabelProbe]) -> None:
         for few in each.few
     ]
     columns = ["shots", "top-1", "95%", "deviation", "pictures"]
-    print_table(["label", *columns], rows, right=columns)
+    print_table(["label", *columns], rows, right=columns, whole=["label"])

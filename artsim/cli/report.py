@@ -160,6 +160,6 @@ def _print(path: Path, found: Study) -> None:
             scores = [fixed(each.value if each.n else None) for each in estimates]
             rows.append([label.name, label.metric, split, *scores, f"{facts.test:,}"])
     right = ["split", *_METHODS, "test"]
-    print_table(["label", "metric", *right], rows, right=right)
+    print_table(["label", "metric", *right], rows, right=right, whole=["label"])
     for name, reason in found.skipped.items():
         echo(f"Skipped: {name} ({reason})")

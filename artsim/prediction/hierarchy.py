@@ -62,8 +62,8 @@ def place_task(
         return None
     if 0 < min_confidence < LEAST_SURE:
         raise EvaluationError(
-            f"in a hierarchy a probability from {LEAST_SURE} on is sure, got {min_confidence:g}: "
-            "below, two branches could be sure at once"
+            f"with a hierarchy the least confidence is {LEAST_SURE}, got {min_confidence:g}: below "
+            "it two branches could both be confident enough"
         )
     chosen = (task.scores.get("hierarchy") or {}).get("back_off") or {}
     least = min_confidence or chosen.get("least")

@@ -249,7 +249,7 @@ def save_zero_shot(store: Store, found: ZeroShot, *, min_confidence: float = 0.0
 def _classes(plan: ZeroShotPlan, tower: TextEncoder, label: Label) -> TextClasses:
     if label.kind == LabelKind.NUMBER:
         raise EvaluationError(
-            f"{label.name!r} is a number, which words do not predict; derive classes of it: "
+            f"{label.name!r} is a number, which words cannot predict; derive classes from it: "
             f"artsim label 'century = ceil({label.name} / 100)'"
         )
     prompts = plan.prompts.get(label.name) or make_prompts(

@@ -166,13 +166,13 @@ def _keep_apart(splits: Sequence[Split], source: SplitSource) -> tuple[Split, ..
     """Leave out of training what any label is tested on or chosen by, and their copies."""
     copies, keep = source.copies, source.choice.keep_copies
     tests = np.unique(np.concatenate([each.test for each in splits]))
-    kept = [_without(each, tests, "tested on") for each in splits]
+    kept = [_without(each, tests, "test") for each in splits]
     kept = [leave_out_copies(each, copies, of=tests, keep=keep) for each in kept]
     kept = _share_validation(kept, source.choice.seed)
     chosen = np.unique(np.concatenate([each.validation for each in kept]))
     if not keep:
         chosen = np.flatnonzero(copies.of(chosen))
-    kept = [_without(each, np.setdiff1d(chosen, each.validation), "chosen by") for each in kept]
+    kept = [_without(each, np.setdiff1d(chosen, each.validation), "validation") for each in kept]
     for each in kept:
         for part, rows in each.parts.items():
             if not len(rows):
@@ -183,13 +183,13 @@ def _keep_apart(splits: Sequence[Split], source: SplitSource) -> tuple[Split, ..
     return tuple(kept)
 
 
-def _without(found: Split, rows: Rows, why: str) -> Split:
-    """Leave rows out of training and validation, as some label is tested on or chosen by them."""
+def _without(found: Split, rows: Rows, part: str) -> Split:
+    """Leave out of training and validation rows in the test or validation set of a label."""
     left, count = found.leave_out(rows)
     if not count:
         return found
     pictures = "1 picture" if count == 1 else f"{count:,} pictures"
-    note = f"{pictures} left out of training: a label is {why} them or their copies"
+    note = f"{pictures} left out of training: {part} pictures of one of the labels, or their copies"
     return replace(left, notes=(*found.notes, note))
 
 

@@ -316,8 +316,8 @@ def _report(run: Run, found: Mapping[str, Any]) -> list[str]:
         _, _, test, _, *values = zip(*rows, strict=True)
         rows.append(["unweighted mean", "", _mean(test), "", *map(_mean, values)])
     lines = [
-        f"{found['parameters']:,} parameters, {found['steps']:,} steps, "
-        f"{found['epochs']} epochs, seed {run.seed}.",
+        f"{found['parameters']:,} parameters, {plural(found['steps'], 'step')}, "
+        f"{plural(found['epochs'], 'epoch')}, seed {run.seed}.",
         "",
         "Baselines and other methods are scored on the test pictures:",
         "",

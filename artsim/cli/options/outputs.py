@@ -28,7 +28,7 @@ format_option = click.option(
 allow_loss_option = click.option(
     "--allow-loss",
     is_flag=True,
-    help="Update the index even if works of it are lost: most of its pictures are gone from the "
+    help="Update the index even if it loses works: most of its pictures are gone from the "
     "collection, or they have no vector in its new version.",
 )
 

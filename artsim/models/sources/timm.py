@@ -20,6 +20,7 @@ from artsim.models.sources.downloads import check_reachable, weights_errors
 
 PACKAGE = "timm"
 
+_APACHE = "Licensed under the Apache License, Version 2.0"
 _WHEEL_ARCHES = tuple(f"tf_efficientnet_lite{size}" for size in range(3))
 
 
@@ -118,8 +119,12 @@ def license_of(spec: ExtractorSpec) -> str | None:
     import timm
 
     if spec.tag == PIP:
-        named = importlib.metadata.metadata(_wheel(spec)).get_all("License") or ["UNKNOWN"]
-        return None if named == ["UNKNOWN"] else str(named[0])
+        wheel = importlib.metadata.distribution(_wheel(spec))
+        named = wheel.metadata.get_all("License") or ["UNKNOWN"]
+        if named != ["UNKNOWN"]:
+            return str(named[0])
+        text = wheel.read_text("LICENSE") or ""
+        return "Apache-2.0" if _APACHE in text else None
     found = timm.get_pretrained_cfg(".".join(filter(None, (spec.arch, spec.tag))))
     return found.license if found is not None else None
 
