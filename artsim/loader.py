@@ -31,6 +31,7 @@ Resize: TypeAlias = Callable[[Pixels, tuple[int, int], str], Pixels]
 
 _LONG = 16  # times the network's input: longer pictures are cut before they are resized
 _AHEAD = 64  # pictures a worker may be ahead of the network: two batches
+_FILES_AHEAD = 16  # the same of undecoded files, which may be large
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Loaded:
     tiles: Pixels | None = None  # (T, 3, H, W); see `tile_boxes`
     fault: str = ""  # of the file, that costs no pixel
     is_transparent: bool = False  # everywhere; its opaque pixels are taken
+    jpeg: bytes = field(default=b"", repr=False)  # the file, if it was left undecoded
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def load(
     workers: int,
     max_pixels: int = images.MAX_PIXELS,
     tiles: int = 0,
+    leave_jpegs: bool = False,
 ) -> Generator[Loaded | Unloadable, None, None]:
     """Load pictures in threads and yield them in the order given.
 
@@ -73,16 +76,19 @@ def load(
         workers: Threads.
         max_pixels: Larger pictures are refused before they are decoded.
         tiles: Per side: also cut each picture into tiles x tiles; 0 for none.
+        leave_jpegs: Leave those that another decoder may decode, for `decode_left`.
     """
     waiting: deque[Future[Loaded | Unloadable]] = deque()
     pool = ThreadPoolExecutor(workers, thread_name_prefix="artsim-loader")
+    most = (_FILES_AHEAD if leave_jpegs else _AHEAD) * workers
     with pool, images.ReadAhead() as ahead:
         try:
             for key, path in files:
                 wanted = preprocessing(key) if callable(preprocessing) else preprocessing
                 read = ahead.reading(path)
-                waiting.append(submit(pool, _load_one, key, read, wanted, max_pixels, tiles))
-                if len(waiting) >= _AHEAD * workers:
+                one = (key, read, wanted, max_pixels, tiles, leave_jpegs)
+                waiting.append(submit(pool, _load_one, *one))
+                if len(waiting) >= most:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -148,42 +154,66 @@ def resized_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[i
     return max(round(width / ratio), 1), max(round(height / ratio), 1)
 
 
+def is_long(size: tuple[int, int], shown: tuple[int, int]) -> bool:
+    """Return whether a picture is so long that its middle is cut out before it is resized.
+
+    Args:
+        size: The width and height that it is resized to.
+        shown: The height and width that the network sees.
+    """
+    return any(new > _LONG * each for new, each in zip(size[::-1], shown, strict=True))
+
+
 def _load_one(
     key: int,
     read: Callable[[], bytes],
     preprocessing: Preprocessing,
     max_pixels: int,
     tiles: int,
+    leave_jpegs: bool = False,
 ) -> Loaded | Unloadable:
-    clock = [time.thread_time()]
+    clock = time.thread_time()
     try:
         data = read()
     except ImageError as error:
         return _unloadable(key, "read", error)
     content_hash = hashlib.sha256(data).hexdigest()
-    clock.append(time.thread_time())
+    size = images.plain_jpeg_size(data, max_pixels) if leave_jpegs else None
+    blank = np.empty(0, np.uint8)
+    seconds = {"read": time.thread_time() - clock}
+    read_ = Loaded(key, blank, content_hash, *(size or (0, 0)), seconds, jpeg=data)
+    return read_ if size else decode_left(read_, preprocessing, max_pixels=max_pixels, tiles=tiles)
+
+
+def decode_left(
+    picture: Loaded,
+    preprocessing: Preprocessing,
+    *,
+    max_pixels: int = images.MAX_PIXELS,
+    tiles: int = 0,
+) -> Loaded | Unloadable:
+    """Decode a picture of which only the file was read, and fit it to the network's input."""
+    clock = [time.thread_time()]
     try:
         boxes = tile_boxes(tiles)
         shown = boxes[0].width / 100 if boxes else 1.0  # of each side, in a tile
-        picture = _decode(data, preprocessing, max_pixels, shown)
+        found = _decode(picture.jpeg, preprocessing, max_pixels, shown)
         clock.append(time.thread_time())
-        pixels = _fit(picture.pixels, (picture.width, picture.height), preprocessing, _by_torch)
-        cut = [_cut(picture, box, preprocessing) for box in boxes]
+        pixels = _fit(found.pixels, (found.width, found.height), preprocessing, _by_torch)
+        cut = [_cut(found, box, preprocessing) for box in boxes]
         clock.append(time.thread_time())
     except (ImageError, MemoryError, RuntimeError) as error:  # the last is torch's for memory
-        return _unloadable(key, "decode", error)
-    seconds = dict(zip(("read", "decode", "resize"), np.diff(clock).tolist(), strict=True))
-    tiled = np.stack(cut) if cut else None
+        return _unloadable(picture.key, "decode", error)
     return Loaded(
-        key,
+        picture.key,
         pixels,
-        content_hash,
-        picture.width,
-        picture.height,
-        seconds,
-        tiled,
-        picture.fault,
-        picture.is_transparent,
+        picture.content_hash,
+        found.width,
+        found.height,
+        picture.seconds | dict(zip(("decode", "resize"), np.diff(clock).tolist(), strict=True)),
+        np.stack(cut) if cut else None,
+        found.fault,
+        found.is_transparent,
     )
 
 

@@ -9,13 +9,22 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
+from PIL import Image
 
 from artsim.datatypes import parse_spec
 from artsim.embedding import EmbedSettings, embed_collection, open_engine
 from artsim.index import build_index, open_index, to_gpu
 from artsim.metrics import fit_multinomial
 from artsim.metrics.neighbors import nearest
-from artsim.models import BackendName, Compile, Compute, NetworkRequest, Precision, load_extractor
+from artsim.models import (
+    BackendName,
+    Compile,
+    Compute,
+    Decoder,
+    NetworkRequest,
+    Precision,
+    load_extractor,
+)
 from artsim.readers import read_collection
 from artsim.store import Store
 
@@ -98,6 +107,38 @@ def test_a_compiled_network_makes_the_same_vectors(museum, tmp_path, spec, preci
     least = 0.9999 if precision == Precision.F32 else 0.98
     for tap in plain.manifest.passport.taps:
         assert cosines(plain.vectors(tap.name), compiled.vectors(tap.name)).min() > least
+
+
+@gpu
+@pytest.mark.filterwarnings("ignore:.*TorchVision:DeprecationWarning")
+def test_jpegs_that_the_gpu_decodes_have_the_vectors_of_the_cpu(tmp_path, museum_data):
+    museum = tmp_path / "museum"
+    museum.mkdir()
+    for file in sorted((museum_data / "paintings").rglob("*.jpg"))[::40]:
+        (museum / file.name).write_bytes(file.read_bytes())
+    last = sorted(museum.iterdir())[-1]
+    (museum / "cut.jpg").write_bytes(last.read_bytes()[:-1000])
+    with Image.open(last) as picture:
+        picture.convert("CMYK").save(museum / "cmyk.jpg")
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        picture.save(museum / "turned.jpg", exif=exif)
+    stores = [
+        embed(
+            museum,
+            tmp_path / decoder,
+            load_extractor(parse_spec("lite0"), compute=replace(compute(), decoder=decoder)),
+        )
+        for decoder in Decoder
+    ]
+    plain, found = stores
+    assert found.manifest.passport.decoder == "nvjpeg"
+    assert found.manifest.passport.differences(plain.manifest.passport) == []
+    assert found.read(["id"]).equals(plain.read(["id"]))
+    assert found.failures().column("id").to_pylist() == ["cut.jpg"]
+    compared = cosines(*(store.vectors("embedding") for store in stores))
+    assert compared.mean() > 0.999
+    assert compared.min() > 0.99
 
 
 @gpu
@@ -187,7 +228,7 @@ def test_the_benchmark_runs_on_a_cpu_too(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = json.loads((tmp_path / "gpu.json").read_text())["lines"]
     assert [line["what"].split()[0] for line in lines] == [
-        *("forward", "forward", "decode", "end", "knn", "probe", "search")
+        *("knn", "probe", "search", "end", "forward", "forward", "decode", "decode")
     ]
     for line in lines:
         assert line["artsim"] > 0

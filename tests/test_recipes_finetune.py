@@ -25,7 +25,7 @@ from artsim.models import Extractor, build_network, load_classifier
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.prediction import PHRASE, RunPredictor, predict_ids
 from artsim.readers import read_collection
-from artsim.recipes import load_recipe, train_run
+from artsim.recipes import load_recipe, runner, train_run
 from artsim.splits import Split
 from artsim.training import (
     Batch,
@@ -38,6 +38,7 @@ from artsim.training import (
     compare_runs,
     configure,
     find_run,
+    learner,
     read_curves,
     squashed,
     start_run,
@@ -89,6 +90,43 @@ def tuned(paintings, tmp_path_factory):
 
 def test_the_losses_at_a_seed(tuned):
     assert [row["train_loss"] for row in read_curves(tuned)] == pytest.approx(LOSSES, rel=1e-3)
+
+
+def test_losses_that_are_read_later_are_the_same(tuned, paintings, tmp_path, monkeypatch):
+    monkeypatch.setattr(learner, "_UNREAD", {"cpu": 3})
+    later = run(tmp_path / "later", paintings, freeze_until="layer2", **SMALL)
+    assert read_curves(later) == read_curves(tuned)
+
+
+def test_one_that_is_not_finite_names_its_step_and_pictures(monkeypatch):
+    data = SimpleNamespace(tasks=(), preprocessing=squashed(1), seed=0)
+    found = Learner(torch.nn.Identity(), data, torch.optim.Adam)
+    monkeypatch.setattr(Learner, "_data", SimpleNamespace(ids=list("abcdefgh")))
+    rows = torch.arange(8)
+    losses = {4: 2.5, 5: float("nan"), 6: 1.0}
+    found._unread = [(step, rows, torch.tensor(loss)) for step, loss in losses.items()]
+    wanted = "the loss is nan at step 5, with the pictures a, b, c, d, e and 3 more; try a smaller"
+    with pytest.raises(TrainingError, match=wanted):
+        found._read_losses()
+    assert found._losses == [2.5]
+
+
+@pytest.mark.parametrize(("is_fast", "chosen"), [(True, "bf16"), (False, "f32")])
+def test_a_gpu_that_is_fast_at_bfloat16_trains_in_it(
+    paintings, tmp_path, monkeypatch, is_fast, chosen
+):
+    seen = []
+    monkeypatch.setattr("artsim.models.prefers_bfloat16", lambda _device: is_fast)
+    monkeypatch.setattr(runner, "train_run", lambda run: seen.append(run.precision))
+    monkeypatch.setattr(runner, "read_metrics", lambda _path: {})
+    for number, options in enumerate(({}, {"precision": "f32"})):
+        runner.train(
+            paintings,
+            settings={"label": "artist"},
+            folder=tmp_path / str(number),
+            options=runner.TrainingOptions(device="cpu", **options),
+        )
+    assert seen == [chosen, "f32"]
 
 
 def test_mixed_pictures_have_mixed_labels():

@@ -17,6 +17,7 @@ from artsim.cli.options.computing import (
     backend_option,
     batch_size_option,
     compile_option,
+    decoder_option,
     device_option,
     devices_option,
     engine_name,
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     backend_option,
     precision_option,
     compile_option,
+    decoder_option,
     batch_size_option,
     workers_option,
     count_option(
@@ -123,6 +125,7 @@ def embed(
     backend: str,
     precision: str,
     compiling: str,
+    decoder: str,
     weights: Path | None,
     fit: str | None,
     exact: bool,
@@ -160,7 +163,14 @@ def embed(
     request = NetworkRequest(
         spec=spec,
         weights=weights,
-        compute=make_compute(device, backend, "f32" if exact else precision, threads, compiling),
+        compute=make_compute(
+            device,
+            backend,
+            "f32" if exact else precision,
+            threads=threads,
+            compiling=compiling,
+            decoder=decoder,
+        ),
         fit=Fit(fit) if fit else None,
         scaled_decoding=0 if exact else 2,
     )

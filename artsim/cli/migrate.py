@@ -22,6 +22,7 @@ from artsim.cli.options.computing import (
     backend_option,
     batch_size_option,
     compile_option,
+    decoder_option,
     device_option,
     devices_option,
     engine_name,
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     backend_option,
     precision_option,
     compile_option,
+    decoder_option,
     weights_option,
     batch_size_option,
     workers_option,
@@ -195,7 +197,11 @@ def _build(
         spec=parse_spec(model),
         weights=weights,
         compute=make_compute(
-            device, options.pop("backend"), precision, compiling=options.pop("compiling")
+            device,
+            options.pop("backend"),
+            precision,
+            compiling=options.pop("compiling"),
+            decoder=options.pop("decoder"),
         ),
         scaled_decoding=0 if exact else 2,
     )

@@ -105,9 +105,8 @@ def recipes(as_json: bool) -> None:
     click.option(
         "--precision",
         type=click.Choice(["bf16", "f32"]),
-        default="f32",
-        show_default=True,
-        help="Precision of the forward pass; the weights stay f32.",
+        help="Precision of the forward pass; the weights stay f32.  [default: bf16 on a GPU, else "
+        "f32]",
     ),
     workers_option,
 )

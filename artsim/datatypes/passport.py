@@ -57,10 +57,11 @@ class Passport:
     compute_dtype: str  # float32 or bfloat16: how the forward pass was computed
     versions: dict[str, str]
     threads: int = 0  # of the CPU that computed it, if their number was fixed
+    decoder: str = ""  # of JPEGs that a GPU decoded: nvjpeg
 
     EXTERNAL = "external:"  # begins the spec of vectors that were made elsewhere
 
-    # What changes a vector for good. The backend and its precision do so only by rounding.
+    # What changes a vector for good. Backend, precision and decoder do so only by rounding.
     _IDENTITY = ("spec", "weights_sha256", "preprocessing", "taps")
 
     @property
@@ -96,6 +97,8 @@ class Passport:
         values = asdict(self)
         if not self.threads:
             del values["threads"]  # as indexes were written before it could be fixed
+        if not self.decoder:
+            del values["decoder"]
         return values
 
     @classmethod

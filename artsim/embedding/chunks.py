@@ -10,6 +10,7 @@ import PIL
 import pyarrow as pa
 
 from artsim import images
+from artsim.errors import ModelError
 from artsim.loader import Loaded, Unloadable, load
 from artsim.models import Extractor
 from artsim.places import picture_file
@@ -86,10 +87,20 @@ def load_chunks(
         for row, name in enumerate(chunk.rows.column("image").to_pylist())
         if row not in chunk.refused
     )
-    yield from load(
+    on_card = bool(extractor.passport.decoder)
+    if on_card and job.tiles:
+        raise ModelError("tiles are cut from pictures that a CPU decodes; leave out --decoder gpu")
+    pictures = load(
         files,
         extractor.preprocessing,
         workers=job.settings.workers,
         max_pixels=job.settings.max_pixels,
         tiles=job.tiles,
+        leave_jpegs=on_card,
     )
+    if on_card:
+        from artsim.embedding.card import decode_on  # torchvision
+
+        device, most = extractor.device, job.settings.max_pixels
+        pictures = decode_on(device, pictures, extractor.preprocessing, max_pixels=most)
+    yield from pictures

@@ -19,6 +19,7 @@ from artsim.images.memory import Budget, limit_memory, process_budget
 from artsim.images.opening import MAX_PIXELS
 from artsim.images.packages import versions
 from artsim.images.phash import groups_of, near_pairs, perceptual_hash
+from artsim.images.plain import plain_jpeg_size
 
 __all__ = [
     "COPY_EDGES",
@@ -44,6 +45,7 @@ __all__ = [
     "not_a_picture_file",
     "open_regular",
     "perceptual_hash",
+    "plain_jpeg_size",
     "process_budget",
     "read_bytes",
     "small_gray",

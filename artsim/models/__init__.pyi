@@ -7,6 +7,7 @@ from .building import new_body as new_body
 from .compute import BackendName as BackendName
 from .compute import Compile as Compile
 from .compute import Compute as Compute
+from .compute import Decoder as Decoder
 from .compute import Precision as Precision
 from .extractor import Backend as Backend
 from .extractor import Extractor as Extractor

@@ -30,6 +30,13 @@ class Compile(StrEnum):
     OFF = "off"
 
 
+class Decoder(StrEnum):
+    """What decodes JPEGs."""
+
+    CPU = "cpu"
+    GPU = "gpu"  # the one that computes; what it cannot decode is decoded by the CPU
+
+
 @dataclass(frozen=True, kw_only=True)
 class Compute:
     """Where the forward pass runs, and how exactly."""
@@ -41,3 +48,4 @@ class Compute:
         0  # of a CPU that compute; 0: one for each core. Vectors depend on it by rounding
     )
     compile: Compile = Compile.AUTO  # of torch
+    decoder: Decoder = Decoder.CPU

@@ -23,6 +23,8 @@ from artsim.models.converted import PACKAGES, OpenVinoBackend, installed, key_of
 from artsim.models.packs import unpack_spec
 
 if TYPE_CHECKING:
+    import torch
+
     from artsim.models.taps import TappedNetwork
 
 _BATCH = 32  # of every backend on a CPU
@@ -97,6 +99,13 @@ class Extractor:
     def ahead(self) -> int:
         """How many batches may be begun before the vectors of the first are fetched."""
         return self._backend.ahead if isinstance(self._backend, StreamingBackend) else 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is computed."""
+        import torch
+
+        return getattr(self.backend, "device", torch.device("cpu"))
 
     @property
     def network(self) -> TappedNetwork:

@@ -14,7 +14,7 @@ from artsim.datatypes import ExtractorSpec, Fit, Passport, Preprocessing
 from artsim.errors import ModelError
 from artsim.models.backends import TorchBackend, convert
 from artsim.models.building import build_network, find_source
-from artsim.models.compute import BackendName, Compile, Compute, Precision
+from artsim.models.compute import BackendName, Compile, Compute, Decoder, Precision
 from artsim.models.converted import OpenVinoBackend, cpu_computes_bfloat16, keep, open_kept
 from artsim.models.extractor import Backend, Extractor, NetworkRequest
 from artsim.models.network import weights_sha256
@@ -38,6 +38,9 @@ def load_network(wanted: NetworkRequest) -> tuple[Extractor, list[Path] | None]:
     """
     spec, compute = wanted.spec, wanted.compute
     device = find_device(compute.device)
+    by_gpu = compute.decoder == Decoder.GPU
+    if by_gpu and device.type != "cuda":
+        raise ModelError(f"{device} decodes no JPEGs; use --device cuda, or --decoder cpu")
     network = build_network(spec, weights=wanted.weights)
     preprocessing = _refit(network.preprocessing, wanted.fit, wanted.scaled_decoding)
     sha256 = weights_sha256(network.module)
@@ -53,6 +56,7 @@ def load_network(wanted: NetworkRequest) -> tuple[Extractor, list[Path] | None]:
         compute_dtype=str(dtype).removeprefix("torch."),
         versions={},
         threads=compute.threads,
+        decoder="nvjpeg" if by_gpu else "",
     )
     backend = _choose_backend(tapped, device, compute, dtype, passport)
     passport = replace(

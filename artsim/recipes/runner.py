@@ -50,7 +50,8 @@ class TrainingOptions:
 
     device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
     devices: int = 1  # GPUs that share each batch
-    precision: Precision = "f32"  # bf16: of the forward pass; the weights are f32
+    # Of the forward pass; the weights are f32. None: bf16 on a GPU that is fast at it, else f32.
+    precision: Precision | None = None
     workers: int = 2  # decoding threads
     show: Stages = _silent  # opens a progress display for a stage, by its name
     should_stop: Callable[[], bool] = lambda: False  # called after every step
@@ -213,14 +214,15 @@ def _texts(recipe: str, settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _train(path: Path, plan: RunPlan, options: TrainingOptions) -> TrainingResult:
-    from artsim.models import find_device
+    from artsim.models import find_device, prefers_bfloat16
 
+    device = find_device(options.device)
     run = Run(
         path=path,
         plan=plan,
-        device=str(find_device(options.device)),
+        device=str(device),
         devices=options.devices,
-        precision=options.precision,
+        precision=options.precision or ("bf16" if prefers_bfloat16(device) else "f32"),
         workers=options.workers,
         should_stop=options.should_stop,
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
@@ -26,6 +28,7 @@ from artsim.training.shapes import in_shape, nearest_shapes
 from artsim.training.tasks import TrainingTask
 
 SPLITS = (TRAIN, VAL, TEST)
+_AHEAD = 2  # batches that are made before they are trained on
 _CACHED_BYTES = 2**30  # of decoded images, kept from one epoch to the next
 
 Rows = NDArray[np.int64]
@@ -125,6 +128,7 @@ class TrainingData(LightningDataModule):
         self.preprocessing = preprocessing
         self.batch_size, self.seed, self.workers = batch_size, run.seed, run.workers
         self.augmentation, self.shapes = augmentation, shapes
+        self._pinned = run.device.startswith("cuda")  # copied there beside a step
         self.state = TrainingState()
         self.rows = {
             split: np.unique(np.concatenate([task.rows(split) for task in tasks]))
@@ -205,6 +209,7 @@ class TrainingData(LightningDataModule):
         rows = torch.tensor([row for row, _ in images], dtype=torch.int64)
         blank = torch.zeros(0, 3, *self.preprocessing.size, dtype=torch.uint8)
         pixels = torch.stack([each for _, each in images]) if images else blank
+        pixels = pixels.pin_memory() if self._pinned else pixels
         return Batch(rows, pixels, {n: each[rows] for n, each in self._truth[split].items()})
 
 
@@ -218,6 +223,18 @@ class _Loader:
         return self.data.steps_per_epoch if self.vary else len(self.data.batches(self.split))
 
     def __iter__(self) -> Iterator[Batch]:
+        """Make the next batches in a thread while one is trained on."""
+        batches = self._batches()
+        with closing(batches), ThreadPoolExecutor(1, thread_name_prefix="artsim-batches") as pool:
+            waiting = deque(pool.submit(next, batches, None) for _ in range(_AHEAD))
+            try:
+                while (batch := waiting.popleft().result()) is not None:
+                    waiting.append(pool.submit(next, batches, None))
+                    yield batch
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _batches(self) -> Generator[Batch]:
         data = self.data
         epoch, start = divmod(data.state.step, data.steps_per_epoch)
         batches = data.batches(self.split, epoch if self.vary else None)

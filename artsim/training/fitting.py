@@ -90,7 +90,7 @@ def fit(
     # After every epoch: Lightning's own save_last saves only when a better one comes. It follows
     # the best one, whose score it contains.
     callbacks.append(_checkpoint(run.last))
-    with quiet(), _errors_of_processes(run):
+    with quiet(), _errors_of_processes(run), _rounded_products(device):
         trainer = Trainer(
             accelerator="gpu" if device.type == "cuda" else device.type,
             devices=[device.index or 0]
@@ -191,6 +191,20 @@ class _Watch(Callback):
 
 def _how_to_resume(run: Run) -> str:
     return f"stopped and saved; continue with 'artsim train --resume {run.parent or run.path}'"
+
+
+@contextmanager
+def _rounded_products(device: torch.device) -> Iterator[None]:
+    """Let a GPU multiply in TF32 what is left in float32; convolutions do so by default."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager

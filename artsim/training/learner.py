@@ -7,6 +7,7 @@ ends like an uninterrupted one.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -33,6 +34,7 @@ from artsim.training.tasks import TrainingTask
 logger = logging.getLogger(__name__)
 
 _NAMED = 5  # images that a message names
+_UNREAD = {"cuda": 32}  # steps after which losses are read: each time, a GPU is waited for
 _SEED_STEP = 1_000_003  # keeps the seeds of steps apart for neighboring seeds
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -69,6 +71,7 @@ class Learner(LightningModule):
         self._optimizer, self._schedule = optimizer, schedule
         self._frozen, self._mixup, self._seed = tuple(frozen), mixup, data.seed
         self._losses: list[float] = []  # of this epoch's steps
+        self._unread: list[tuple[int, Tensor, Tensor]] = []  # steps, rows and losses after these
         for module in self._frozen:
             module.requires_grad_(False)
         self.mean: Tensor
@@ -145,15 +148,28 @@ class Learner(LightningModule):
             return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
         with _running_statistics(self.classifier) if len(batch.rows) == 1 else nullcontext():
             loss = self.mixed_loss(batch) if self._mixup else self.loss(self(batch.pixels), batch)
-        if not torch.isfinite(loss):
-            ids = [self._data.ids[row] for row in batch.rows.tolist()]
-            more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-            raise TrainingError(
-                f"the loss is {loss.item()} at step {self._data.state.step}, with the pictures "
-                f"{', '.join(ids[:_NAMED])}{more}; try a smaller --set lr=..."
-            )
-        self._losses.append(loss.item())
+        self._unread.append((self._data.state.step, batch.rows, loss.detach()))
+        if len(self._unread) >= _UNREAD.get(loss.device.type, 1):
+            self._read_losses()
         return loss
+
+    def _read_losses(self) -> None:
+        """Record the losses of the last steps.
+
+        Raises:
+            TrainingError: If one is not finite.
+        """
+        unread, self._unread = self._unread, []
+        losses = torch.stack([loss for *_, loss in unread]).tolist() if unread else []
+        for (step, rows, _), loss in zip(unread, losses, strict=True):
+            if not math.isfinite(loss):
+                ids = [self._data.ids[row] for row in rows.tolist()]
+                more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+                raise TrainingError(
+                    f"the loss is {loss} at step {step}, with the pictures "
+                    f"{', '.join(ids[:_NAMED])}{more}; try a smaller --set lr=..."
+                )
+            self._losses.append(loss)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Score a batch of validation images."""
@@ -186,6 +202,7 @@ class Learner(LightningModule):
             self._record({})
 
     def _record(self, validation: Mapping[str, float]) -> None:
+        self._read_losses()
         row = {
             "epoch": float(self.current_epoch),
             "step": float(self._data.state.step),
@@ -199,7 +216,10 @@ class Learner(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the training state."""
-        figures = {"losses": self._losses, "curves": self.curves}
+        self._read_losses()  # one that is not finite is not saved
+        # Copied: the thread that makes batches adds to it while the checkpoint is written.
+        skipped = dict(self._data.state.skipped)
+        figures = {"losses": self._losses, "curves": self.curves, "skipped": skipped}
         checkpoint["artsim"] = vars(self._data.state) | figures
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

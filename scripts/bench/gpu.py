@@ -9,7 +9,8 @@ in the same process on the same data:
 
 * forward: pictures that are in memory already; the peer copies a batch, computes it in eager torch
   (float32, and under bfloat16 autocast) and fetches the vectors, one after the other.
-* decode: JPEG files to pixels; the peer is a DataLoader with timm's transform.
+* decode: JPEG files to pixels, by the cores and by the GPU; the peer is a DataLoader with timm's
+  transform.
 * end to end: `artsim.embedding` with its index; the peer is that DataLoader and eager autocast.
 * knn: the 200 exact neighbors of each query; the peer is a float32 product and topk by blocks.
 * probe: 45 strengths of softmax regression; the peer is the same on the CPU.
@@ -27,6 +28,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +41,21 @@ from PIL import Image
 
 from artsim.datatypes import parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
+from artsim.embedding.card import decode_on
 from artsim.errors import SearchError
 from artsim.index import build_index, open_index, to_gpu
 from artsim.loader import Loaded, load
 from artsim.metrics import fit_multinomial
 from artsim.metrics.neighbors import nearest
-from artsim.models import BackendName, Compute, Extractor, Precision, load_extractor
+from artsim.models import (
+    BackendName,
+    Compile,
+    Compute,
+    Decoder,
+    Extractor,
+    Precision,
+    load_extractor,
+)
 from artsim.readers import read_collection
 
 NETWORKS = (
@@ -59,6 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--networks", default=NETWORKS)
+    parser.add_argument("--minutes", type=float, default=7.0, help="begin nothing after them")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each forward measurement")
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--pictures", type=int, default=4096, help="files to decode and embed")
@@ -78,18 +90,37 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace) -> Iterator[Line]:
-    """Measure one after the other; print each line when it is known."""
+    """Measure one after the other, while there is time; print each line when it is known."""
+    end = time.monotonic() + 60 * args.minutes
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        make_pictures(folder / "pictures", args.pictures)
-        for network in args.networks.split(","):
-            for precision in (Precision.F32, Precision.BF16):
-                yield show(*forward(args, network, precision))
-            yield show(*decode(args, network, folder / "pictures"))
-            yield show(*end_to_end(args, network, folder))
-        yield show(*neighbors(args))
-        yield show(*probe(args))
-        yield show(*search(args, folder))
+        for what, step in steps(args, Path(name)):
+            if time.monotonic() < end:
+                yield show(*step())
+            else:
+                print(f"{what}: left out after {args.minutes:g} minutes", flush=True)
+
+
+def steps(
+    args: argparse.Namespace, folder: Path
+) -> Iterator[tuple[str, Callable[[], tuple[Any, ...]]]]:
+    """List what is measured: for each network the end to end figure first."""
+    yield "knn", lambda: neighbors(args)
+    yield "probe", lambda: probe(args)
+    yield "search", lambda: search(args, folder)
+    make_pictures(folder / "pictures", args.pictures)
+    names = args.networks.split(",")
+    for name in names:
+        yield f"end to end {name}", partial(end_to_end, args, name, folder)
+        for precision in (Precision.BF16, Precision.F32):
+            yield f"forward {name} {precision}", partial(forward, args, name, precision)
+    for decoder in Decoder:
+        what = partial(decode, args, names[0], folder / "pictures", decoder)
+        yield f"decode by the {decoder}", what
+    for name in names if args.device.startswith("cuda") else ():
+        there = partial(end_to_end, args, name, folder, Decoder.GPU)
+        yield f"end to end {name}, decoded there", there
+        compiled = partial(forward, args, name, Precision.BF16, Compile.ON)  # about a minute
+        yield f"forward {name} compiled", compiled
 
 
 def show(what: str, unit: str, mine: float, peer: float) -> Line:
@@ -99,9 +130,12 @@ def show(what: str, unit: str, mine: float, peer: float) -> Line:
     return {"what": what, "unit": unit, "artsim": mine, "peer": peer, "ratio": mine / peer}
 
 
-def forward(args: argparse.Namespace, name: str, precision: Precision) -> tuple[Any, ...]:
+def forward(
+    args: argparse.Namespace, name: str, precision: Precision, compiling: Compile = Compile.OFF
+) -> tuple[Any, ...]:
     """Compute pictures that are in memory."""
-    extractor = open_network(args, name, precision)
+    extractor = open_network(args, name, precision, compile=compiling)
+    extractor.prepare(args.batch, 0)
     height, width = extractor.preprocessing.size
     rng = np.random.default_rng(0)
     batch = list(rng.integers(0, 256, (args.batch, 3, height, width), dtype=np.uint8))
@@ -123,7 +157,8 @@ def forward(args: argparse.Namespace, name: str, precision: Precision) -> tuple[
             compute(pixels)
 
     rates = [args.batch * batches_a_second(each, args.seconds) for each in (mine, peer)]
-    return f"forward {name} {precision}", "/s", *rates
+    how = f"{precision} compiled" if compiling == Compile.ON else precision
+    return f"forward {name} {how}", "/s", *rates
 
 
 def batches_a_second(run: Callable[[int], None], seconds: float) -> float:
@@ -137,8 +172,10 @@ def batches_a_second(run: Callable[[int], None], seconds: float) -> float:
     return count / (time.perf_counter() - start)
 
 
-def open_network(args: argparse.Namespace, name: str, precision: Precision) -> Extractor:
-    compute = Compute(device=args.device, backend=BackendName.TORCH, precision=precision)
+def open_network(
+    args: argparse.Namespace, name: str, precision: Precision, **more: Any
+) -> Extractor:
+    compute = Compute(device=args.device, backend=BackendName.TORCH, precision=precision, **more)
     return load_extractor(parse_spec(name), compute=compute)
 
 
@@ -164,19 +201,25 @@ def eager(
     return compute
 
 
-def decode(args: argparse.Namespace, name: str, pictures: Path) -> tuple[Any, ...]:
-    """Decode and resize files."""
+def decode(
+    args: argparse.Namespace, name: str, pictures: Path, decoder: Decoder
+) -> tuple[Any, ...]:
+    """Decode and resize files, by the cores or by the GPU."""
     extractor = open_network(args, name, Precision.F32)
     files = sorted(pictures.iterdir())
     start = time.perf_counter()
-    loaded = load(enumerate(files), extractor.preprocessing, workers=args.workers)
+    by_gpu = decoder == Decoder.GPU
+    prepared, workers = extractor.preprocessing, args.workers
+    loaded = load(enumerate(files), prepared, workers=workers, leave_jpegs=by_gpu)
+    if by_gpu:
+        loaded = decode_on(torch.device(args.device), loaded, prepared)
     assert all(isinstance(each, Loaded) for each in loaded)
     mine = len(files) / (time.perf_counter() - start)
     start = time.perf_counter()
     for _ in batches(args, name, files):
         pass
     return (
-        f"decode for {name}",
+        f"decode for {name} by the {decoder}",
         "/s",
         mine,
         len(files) / (time.perf_counter() - start),
@@ -201,14 +244,16 @@ def batches(args: argparse.Namespace, name: str, files: list[Path]) -> Iterable[
     )
 
 
-def end_to_end(args: argparse.Namespace, name: str, folder: Path) -> tuple[Any, ...]:
+def end_to_end(
+    args: argparse.Namespace, name: str, folder: Path, decoder: Decoder = Decoder.CPU
+) -> tuple[Any, ...]:
     """Embed files: artsim writes an index, the peer keeps its vectors in memory."""
-    extractor = open_network(args, name, Precision.BF16)
+    extractor = open_network(args, name, Precision.BF16, decoder=decoder)
     extractor.embed_batch(np.zeros((args.batch, 3, *extractor.preprocessing.size), np.uint8))
     start = time.perf_counter()
     summary = embed_collection(
         read_collection(folder / "pictures"),
-        folder / "index" / name.replace(":", "-"),
+        folder / "index" / f"{name.replace(':', '-')}-{decoder}",
         extractor,
         settings=EmbedSettings(workers=args.workers, batch_size=args.batch),
     )
@@ -223,7 +268,8 @@ def end_to_end(args: argparse.Namespace, name: str, folder: Path) -> tuple[Any, 
             for batch in batches(args, name, files)
         ]
     peer = len(np.concatenate(found)) / (time.perf_counter() - start)
-    return f"end to end {name}", "/s", mine, peer
+    where = ", decoded there" if decoder == Decoder.GPU else ""
+    return f"end to end {name}{where}", "/s", mine, peer
 
 
 def neighbors(args: argparse.Namespace) -> tuple[Any, ...]:

@@ -50,6 +50,14 @@ compile_option = click.option(
     help="Let torch compile the model first.  [default: on a GPU, for 200,000 pictures and more]",
 )
 
+decoder_option = click.option(
+    "--decoder",
+    type=click.Choice(["cpu", "gpu"]),
+    default="cpu",
+    show_default=True,
+    help="What decodes JPEGs: the cores, or the GPU that computes.",
+)
+
 weights_option = click.option(
     "--weights",
     metavar="FILE",
@@ -97,10 +105,16 @@ seed_option = count_option("--seed", least=0, default=0, help="Random seed.")
 
 
 def make_compute(
-    device: str, backend: str, precision: str, threads: int = 0, compiling: str = "auto"
+    device: str,
+    backend: str,
+    precision: str,
+    *,
+    threads: int = 0,
+    compiling: str = "auto",
+    decoder: str = "cpu",
 ) -> Compute:
     """Turn the options of `compute_options` into the library's value."""
-    from artsim.models import BackendName, Compile, Compute, Precision
+    from artsim.models import BackendName, Compile, Compute, Decoder, Precision
 
     return Compute(
         device=device,
@@ -108,6 +122,7 @@ def make_compute(
         precision=Precision(precision),
         threads=threads,
         compile=Compile(compiling),
+        decoder=Decoder(decoder),
     )
 
 

@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -47,6 +48,17 @@ class Search:
         self.queries = _tensor(queries)
         self.bank = self.queries if bank is queries else _tensor(bank)
 
+    @cached_property
+    def fine_bank(self) -> Tensor:
+        """The bank where float64 is computed, copied there once."""
+        return self.bank.to(self.fine_device)
+
+    def queries_of(self, block: Tensor) -> Tensor:
+        """Return some of the queries, from the bank that is on the device if they are its rows."""
+        if self.queries is self.bank:
+            return self.fine_bank[block.to(self.fine_device)].to(self.device)
+        return self.queries[block].to(self.device)
+
     def run(self) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Yield blocks of queries (b,) and their best keys (b, k); later keys replace earlier ones.
 
@@ -55,7 +67,7 @@ class Search:
         """
         queries = np.arange(len(self.queries))
         if len(self.queries) * len(self.bank) > _SMALL and len(self.bank) > 8 * self.k:
-            coarse = CoarseBank.of(self.bank, self.device)
+            coarse = CoarseBank.of(self.fine_bank, self.device)
             for wanted in (2 * self.k + 32, 6 * self.k + 256):
                 unproven = []
                 for block, keys, proven in self._candidates(coarse, queries, wanted):
@@ -72,7 +84,6 @@ class Search:
             return
         size = len(self.bank)
         wanted = min(size, wanted)
-        fine_bank = self.bank.to(self.fine_device)
         workers = min(torch.get_num_threads(), len(rows)) if self.device.type == "cpu" else 1
         n, q = self._block_sizes(bank.vectors.dtype.itemsize, wanted, workers)
         q = min(q, -(-len(rows) // workers))
@@ -80,7 +91,7 @@ class Search:
 
         def search(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Tensor, NDArray[np.bool_]]:
             block = torch.from_numpy(rows)
-            queries = self.queries[block].to(self.device)  # (b, D)
+            queries = self.queries_of(block)  # (b, D)
             coarse = queries.to(bank.vectors.dtype)
             if not hasattr(buffers, "scores"):
                 buffers.scores = torch.empty(q * n, dtype=bank.vectors.dtype, device=self.device)
@@ -94,7 +105,7 @@ class Search:
                 found.append((values, columns + first))
             values, columns = merge(found, wanted)  # (b, wanted), largest first
             bound = bank.most_true(queries, coarse, values).to(self.fine_device)
-            keys, proven = self._rerank(queries, fine_bank, columns, bound)
+            keys, proven = self._rerank(queries, self.fine_bank, columns, bound)
             if wanted == size:
                 proven = torch.ones_like(proven)
             return rows, keys, proven.cpu().numpy()
@@ -135,10 +146,10 @@ class Search:
         if not len(rows):
             return
         n, q = self._block_sizes(3 * 8, 0, 1)  # similarities, their float32 form, keys
-        bank = self.bank.to(self.fine_device)
+        bank = self.fine_bank
         for start in range(0, len(rows), q):
             block = torch.from_numpy(rows[start : start + q])
-            queries = self.queries[block].to(self.fine_device).double()  # (q, D)
+            queries = self.queries_of(block).to(self.fine_device).double()  # (q, D)
             best = torch.empty((len(block), 0), dtype=torch.int64, device=self.fine_device)
             for first in range(0, len(bank), n):
                 similarity = (queries @ bank[first : first + n].double().T).float()  # (q, n)
