@@ -385,7 +385,7 @@ def test_a_curve_on_one_setting_is_drawn():
 
 def test_markdown_has_the_tables_and_no_live_mark_up(found):
     text = markdown(found, "artsim report")
-    assert "| hue | ordinary | probe | top1 | 0.958 |" in text
+    assert "| hue | side | probe | top1 | 0.958 |" in text
     assert "&lt;script>alert" in text
     assert '\\| "quoted"' in text
     assert "## Map" not in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -150,6 +151,9 @@ def dupes(
         return
     echo(f"Duplicates in {', '.join(str(store.path) for store in stores)}")
     _print(groups, works, drawn)
+    if groups and len(stores) == 1:
+        path = shlex.quote(str(stores[0].path))
+        echo(f"To look at them and decide which to keep: artsim serve {path}")
     print_written(output, sheet)
 
 
@@ -227,6 +231,10 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     total = sum(len(group.works) for group in groups)
     echo(f"{counts}: {total:,} of {len(works.known):,} works in {plural(len(groups), 'group')}")
+    if drawn is not None and any(
+        group.kind != "same-work" and group.lowest < drawn.same_work for group in groups
+    ):
+        echo("Files and pictures are compared as well: a copy can be below the cosine of same-work")
 
 
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:

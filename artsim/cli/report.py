@@ -152,7 +152,7 @@ def _print(path: Path, found: Study) -> None:
     echo(f"Report on {path} ({plural(found.rows, 'picture')}, by {found.spec}, {found.tap})")
     rows = []
     for label in found.labels:
-        splits = [("ordinary", label.methods, label.split)]
+        splits = [(label.split.name, label.methods, label.split)]
         if (apart := label.grouped) is not None and apart.split is not None:
             splits.append((f"grouped by {apart.group}", apart.methods, apart.split))
         for split, methods, facts in splits:

@@ -71,7 +71,7 @@ def study_tables(study: Study) -> list[StudyTable]:
 def label_tables(label: LabelStudy) -> list[StudyTable]:
     """Return the tables of one label that have rows; the label is the first column of each."""
     name, grouped = label.name, label.grouped
-    splits = [("ordinary", label.split, label.methods)]
+    splits = [(label.split.name, label.split, label.methods)]
     if grouped is not None and grouped.split is not None:
         splits.append((f"each {grouped.group} in one set", grouped.split, grouped.methods))
     tables = [

@@ -156,6 +156,7 @@ def _split_facts(context: StudyContext, found: LabelProbe) -> SplitFacts:
     leaks = Counter(str(leak.kind) for leak in find_leaks(evidence, split.learned, split.test))
     compared = np.concatenate([split.learned, split.test])
     return SplitFacts(
+        name=context.plan.split or "ordinary",
         description=split.description,
         train=len(split.train),
         validation=len(split.validation),

@@ -40,6 +40,7 @@ class Compared:
 class SplitFacts:
     """The sizes of a split, and what its sets share."""
 
+    name: str  # of a stored split or column; "ordinary" for one drawn for this study
     description: str  # how it was made, for people
     train: int
     validation: int
@@ -47,6 +48,11 @@ class SplitFacts:
     notes: tuple[str, ...]
     leaks: dict[str, int]  # test pictures with a copy in the other sets, by kind
     unhashed: int  # pictures that cannot be compared by their looks
+
+    @property
+    def title(self) -> str:
+        """What it is called in a sentence."""
+        return "ordinary split" if self.name == "ordinary" else f"split {self.name!r}"
 
 
 @dataclass(frozen=True, kw_only=True)

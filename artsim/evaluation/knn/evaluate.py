@@ -7,7 +7,6 @@ their neighbors in train and validation. Otherwise the scores of every k are ret
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -20,6 +19,7 @@ from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.hierarchy import HierarchyEvaluation
 from artsim.evaluation.knn.plan import Unlabeled
+from artsim.evaluation.knn.reachable import count_unreachable
 from artsim.labels import Label, LabelKind
 from artsim.metrics import (
     KNN_KS,
@@ -135,8 +135,9 @@ class KnnEvaluator:
         Of equally good settings the first temperature and the smallest k are chosen.
 
         Raises:
-            EvaluationError: If the label has one class or too few rows, its length differs, every
-                k is too large, or vectors are not finite unit vectors.
+            EvaluationError: If the label has one class or too few rows, no query can have a
+                neighbor of its class, the label's length differs, every k is too large, or vectors
+                are not finite unit vectors.
         """
         if len(label) != len(self.vectors):
             raise EvaluationError(
@@ -156,6 +157,7 @@ class KnnEvaluator:
         neighbors = self._find(counted.learned, queries)
         ks = sorted(set(self.ks))
         possible = _check_ks(label.name, ks, neighbors)
+        unreachable = count_unreachable(label, bank, queries, self.split.groups)
         choices = [(k, t) for t in self.temperatures for k in ks if k <= possible]
         chosen_on = len(choosers) if len(choices) > 1 else 0
         if chosen_on:
@@ -176,7 +178,7 @@ class KnnEvaluator:
             unlabeled_neighbors=len(counted.learned) - len(bank),
             chosen_on=chosen_on,
             left_out=tuple(k for k in ks if k > possible),
-            unreachable=_count_unreachable(label, bank, queries, self.split.groups),
+            unreachable=unreachable,
             hubness=hubness(neighbors, np.sort(counted.learned)),
         )
 
@@ -295,34 +297,6 @@ def _check_ks(name: str, ks: Sequence[int], neighbors: Neighbors) -> int:
             f"a value of {name!r} can have; choose a smaller k"
         )
     return possible
-
-
-def _count_unreachable(
-    label: Label, bank: Rows, queries: Rows, groups: NDArray[np.int64] | None
-) -> int:
-    """Count the queries whose class no possible neighbor has.
-
-    A row of a query's class is no possible neighbor if it shares a group in any column, or is the
-    query itself. These rows are counted by inclusion and exclusion over the columns.
-    """
-    if label.kind != LabelKind.MULTICLASS:
-        return 0
-    codes = label.strata
-    itself = np.arange(len(codes))
-    columns = [itself]  # a row is alone in a group of its own
-    for column in () if groups is None else groups.reshape(len(codes), -1).T:
-        # a row without a group is alone in this column too
-        columns.append(np.where(column < 0, -1 - itself, column))
-    masked = np.zeros(len(queries), dtype=np.int64)
-    for size in range(1, len(columns) + 1):
-        for some in itertools.combinations(columns, size):
-            shared = codes
-            for column in some:  # the class and these groups as one number
-                shared = np.unique(np.stack([shared, column]), axis=1, return_inverse=True)[1]
-            counts = np.bincount(shared[bank], minlength=len(codes))
-            masked += (-1) ** (size + 1) * counts[shared[queries]]
-    known = np.bincount(codes[bank], minlength=codes.max() + 1)[codes[queries]]
-    return int((known == masked).sum())
 
 
 def _check_label(label: Label, bank: Rows, queries: Rows, *, leave_one_out: bool) -> None:
