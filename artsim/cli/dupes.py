@@ -231,9 +231,8 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     total = sum(len(group.works) for group in groups)
     echo(f"{counts}: {total:,} of {len(works.known):,} works in {plural(len(groups), 'group')}")
-    if drawn is not None and any(
-        group.kind != "same-work" and group.lowest < drawn.same_work for group in groups
-    ):
+    lowest = [group.lowest for group in groups if group.kind != "same-work"]
+    if drawn is not None and any(each is not None and each < drawn.same_work for each in lowest):
         echo("Files and pictures are compared as well: a copy can be below the cosine of same-work")
 
 
