@@ -424,7 +424,8 @@ def test_the_published_fractions_leave_a_fifth_to_test(antiquities, settings, tm
     one = settings | {"first_epochs": "1", "fractions": "80/20"}
     path = run(tmp_path / "two", antiquities, **one)
     first = metrics(path)["tasks"][0]
-    assert first["split"].startswith("80/20 drawn with seed 0, stratified by object_type")
+    names = ", ".join(task["task"] for task in metrics(path)["tasks"])
+    assert first["split"].startswith(f"80/20 drawn with seed 0, stratified by {names}, chosen on")
     total = sum(first[part]["n"] for part in ("train", "val", "test"))
     assert first["test"]["n"] == pytest.approx(total / 5, abs=2)
     with pytest.raises(TrainingError, match="fractions=80/30: expected percentages"):
