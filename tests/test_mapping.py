@@ -9,6 +9,7 @@ from search_toys import at, make_store
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
 from artsim.search import Works
+from artsim.server.facets import facet_columns
 from artsim.server.mapping import color_by, colorings, inside, name_groups
 
 SQUARE = [(0, 0), (2, 0), (2, 2), (0, 2)]
@@ -108,3 +109,20 @@ def test_one_long_text_takes_its_own_memory_and_not_that_of_every_row(tmp_path):
         tracemalloc.stop()
     assert most < 5_000_000
     assert found["classes"] == [f"text {n}" for n in [0, 1, 10, 11, 12, 13, 14, 15, 16, 17]]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "is_facet"),
+    [
+        ([20, 20, 20, 20], [10, 10, 10, 10], False),  # of the picture's file
+        ([400, 80, 4000, None], [200, 40, 2000, None], False),  # of a larger one
+        ([30.5, 61.0, 91.5, 20.0], [15.2, 30.4, 45.7, 10.0], True),  # centimeters
+        ([900, 300, 500, 410], [300, 900, 450, 650], True),  # millimeters of other shapes
+    ],
+)
+def test_the_size_of_pictures_is_no_facet_and_that_of_objects_is(tmp_path, width, height, is_facet):
+    columns = {"width_catalog": width, "height_catalog": height, "year": [1500, 1600, 1700, 1800]}
+    works = Works(make_store(tmp_path / "index", list("abcd"), {"east": at(*range(4))}, columns))
+    listed = [name for name in ("width_catalog", "height_catalog") if name in facet_columns(works)]
+    assert listed == (["width_catalog", "height_catalog"] if is_facet else [])
+    assert "year" in facet_columns(works)

@@ -74,6 +74,35 @@ def test_collected_works_last_and_are_searched_with(page):
     expect(bar.get_by_role("button", name="1 work")).to_be_visible()
 
 
+def test_the_works_of_a_set_are_put_in_order_by_keys_and_by_dragging(page):
+    page.goto("/")
+    collect(page, 12, 24, 36)
+    bar = page.get_by_role("region", name="Collected works")
+    bar.get_by_role("button", name="3 works").click()
+    names = bar.locator(".collected .thumb span")
+    expect(names).to_have_text(["Hue 12", "Hue 24", "Hue 36"])
+    bar.locator(".collected .thumb").nth(0).focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(names).to_have_text(["Hue 24", "Hue 12", "Hue 36"])
+    expect(bar.locator(".collected .thumb").nth(1)).to_be_focused()
+    page.keyboard.press("Shift+End")
+    expect(names).to_have_text(["Hue 24", "Hue 36", "Hue 12"])
+    page.keyboard.press("Shift+ArrowRight")  # it is the last
+    items = bar.locator(".collected li")
+    items.nth(2).drag_to(items.nth(0))
+    expect(names).to_have_text(["Hue 12", "Hue 24", "Hue 36"])
+    items.nth(0).drag_to(items.nth(2))
+    expect(names).to_have_text(["Hue 24", "Hue 36", "Hue 12"])
+    page.reload()
+    bar.get_by_role("button", name="3 works").click()
+    expect(names).to_have_text(["Hue 24", "Hue 36", "Hue 12"])
+    bar.locator("summary", has_text="Export").click()
+    with downloaded(page) as found:
+        bar.get_by_role("button", name="CSV for spreadsheets").click()
+    rows = csv.DictReader(io.StringIO(found[1].decode("utf-8-sig")))
+    assert [row["id"] for row in rows] == ["h24", "h36", "h12"]
+
+
 def test_two_works_of_a_set_are_compared(page):
     collect(page, 0)
     bar = page.get_by_role("region", name="Collected works")

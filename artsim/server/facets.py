@@ -19,6 +19,10 @@ from artsim.store import indices
 _MOST_VALUES = 2000  # a column with more distinct values is no facet
 _SHOWN = 30  # values of a facet
 _BARS = 24  # of a histogram, at most
+_SIZES = ("width_catalog", "height_catalog")  # as embed renames columns of these names
+_LOOKED_AT = 1000  # works, to decide whether a column is the size of pictures
+_SAME_SHAPE = 0.02  # of width by height, between a picture and a larger file of it
+_MOSTLY = 0.9  # of the works
 
 Counts = list[dict[str, Any]]
 
@@ -27,10 +31,14 @@ _listed: WeakKeyDictionary[Works, list[str]] = WeakKeyDictionary()
 
 
 def facet_columns(works: Works) -> list[str]:
-    """List the columns whose values are shared by works, and those of numbers and years."""
+    """List the columns whose values are shared by works, and those of numbers and years.
+
+    The size of the picture in pixels says nothing about the work, and is left out.
+    """
     if works not in _listed:
         every = (*works.fields, *works.labels)
-        _listed[works] = [name for name in every if _is_facet(works, name)]
+        sizes = _SIZES if _are_pixels(works) else ()
+        _listed[works] = [name for name in every if name not in sizes and _is_facet(works, name)]
     return _listed[works]
 
 
@@ -96,6 +104,29 @@ def _counts(works: Works, name: str, conditions: Sequence[Condition]) -> Counts:
 def _others(works: Works, name: str, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
     """Return the rows that meet the conditions on other columns."""
     return works.filter.rows(None, [each for each in conditions if each.column != name])
+
+
+def _are_pixels(works: Works) -> bool:
+    """Return whether width and height of the catalog are those of the pictures, or of larger files.
+
+    Others, such as centimeters of the object, are facets.
+    """
+    if any(works.types.get(name) != FieldType.NUMBER for name in _SIZES):
+        return False
+    step = max(1, works.store.rows // _LOOKED_AT)
+    rows = list(range(0, works.store.rows, step))
+    table = works.take(rows, ["width", "height", *_SIZES])
+    own_width, own_height, width, height = (
+        np.asarray(pc.cast(table.column(name), pa.float64()), dtype=np.float64)
+        for name in ("width", "height", *_SIZES)
+    )
+    known = (width > 0) & (height > 0) & (own_width > 0) & (own_height > 0)
+    if not known.any():
+        return False
+    shapes = (width[known] / height[known]) / (own_width[known] / own_height[known])
+    is_larger = (width >= own_width)[known] & (np.abs(np.log(shapes)) < _SAME_SHAPE)
+    is_whole = (width[known] % 1 == 0) & (height[known] % 1 == 0)
+    return bool((is_larger & is_whole).mean() >= _MOSTLY)
 
 
 def _is_facet(works: Works, name: str) -> bool:

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { makeChips } from "./chips.js";
 import { makeCollection } from "./collect.js";
 import { makeDialogs } from "./dialog.js";
-import { byId, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
+import { byId, columnName, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
 import { makeDuplicates } from "./duplicates.js";
 import { makeGrid } from "./grid.js";
 import { makeMapView } from "./mapview.js";
@@ -411,7 +411,7 @@ function howFound({ rows, searched, missing, unknown }) {
 
 /** Say how many works have no value in the columns of conditions, so that none meets them. */
 function withoutValue(unknown) {
-  return Object.entries(unknown).map(([name, works]) => `${many(works, "work")} without ${name}`);
+  return Object.entries(unknown).map(([name, works]) => `${many(works, "work")} without ${columnName(name).toLowerCase()}`);
 }
 
 function invitation() {

@@ -136,7 +136,7 @@ export function makeCollection(bar, actions) {
     const place = bar.querySelector(".collected")?.scrollTop ?? 0;
     bar.replaceChildren(...head(), ...(isOpen && !isFolded ? works() : []));
     if (isOpen && !isFolded) bar.querySelector(".collected").scrollTop = place;
-    if (focused) (bar.querySelector(`[data-keep="${focused}"]`) ?? bar.querySelector("button")).focus();
+    if (focused) (bar.querySelector(`[data-keep="${CSS.escape(focused)}"]`) ?? bar.querySelector("button")).focus();
   }
 
   function head() {
@@ -266,19 +266,54 @@ export function makeCollection(bar, actions) {
     if (some.length === 2) lookAt(some[1], some[0]);
   }
 
+  /** Put a work of the set at another place. */
+  function move(id, to) {
+    const others = ids().filter((each) => each !== id);
+    const at = Math.max(0, Math.min(others.length, to));
+    if (ids().indexOf(id) === at) return;
+    put([...others.slice(0, at), id, ...others.slice(at)]);
+    actions.say(`Place ${at + 1} of ${ids().length}`);
+  }
+
+  /** Move the work that has the focus: Shift and an arrow key, Home or End. */
+  function shift(event, id) {
+    if (!event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+    const at = ids().indexOf(id);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: ids().length }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    move(id, to);
+  }
+
   function works() {
+    let dragged = null; // id of a work
     const place = make("ul", { className: "collected", "aria-label": `Works of ${state.open}` });
     for (const id of ids()) {
-      const image = make("img", { src: api.picture(name, id), alt: id, loading: "lazy" });
+      const image = make("img", { src: api.picture(name, id), alt: id, loading: "lazy", draggable: false });
       const title = make("span", { "aria-hidden": "true" }, id);
       const item = make(
         "li",
-        {},
+        {
+          draggable: true,
+          ondragstart: (event) => {
+            dragged = id;
+            event.dataTransfer.effectAllowed = "move";
+            event.dataTransfer.setData("text/plain", id);
+          },
+          ondragover: (event) => dragged !== null && event.preventDefault(),
+          ondragend: () => (dragged = null),
+          ondrop: (event) => {
+            event.preventDefault();
+            if (dragged !== null) move(dragged, ids().indexOf(id));
+          },
+        },
         make(
           "button",
           {
             type: "button",
             className: "thumb",
+            title: "Drag to another place, or Shift and an arrow key",
+            onkeydown: (event) => shift(event, id),
             "data-keep": `work ${id}`,
             "aria-pressed": chosen ? String(chosen.includes(id)) : undefined,
             onclick: () => (chosen ? pick(id) : lookAt(id)),

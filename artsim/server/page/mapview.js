@@ -1,11 +1,13 @@
 /** The map's frame: what it is colored by, its legend, and its buttons. */
 
 import { groups as findGroups, map as findMap } from "./api.js";
-import { count, make, many } from "./dom.js";
+import { columnName, count, make, many } from "./dom.js";
 import { GRADIENT, classColor } from "./colors.js";
 import { makeMap } from "./map.js";
 import { choice } from "./options.js";
 import { filters } from "./state.js";
+
+const CENTURY = "century of "; // a column of years, as the server names it
 
 /**
  * Show the map of an index.
@@ -110,8 +112,14 @@ export function makeMapView(section, actions) {
       : "No works meet these conditions; remove one.";
     drawn.refine.replaceChildren(actions.refineButton());
     drawn.color.replaceChildren(
-      choice("color", "Color by", drawn.columns, state.color ?? "", "nothing", (name) =>
-        actions.change({ color: name || null }),
+      choice(
+        "color",
+        "Color by",
+        drawn.columns,
+        state.color ?? "",
+        "nothing",
+        (name) => actions.change({ color: name || null }),
+        (name) => colorName(name, drawn.columns),
       ),
     );
     const works = new Map();
@@ -136,6 +144,14 @@ export function makeMapView(section, actions) {
     );
     actions.say(`Map of ${heading}`);
   };
+}
+
+/** Return what a color is called: "century" says enough where one column has years. */
+function colorName(name, columns) {
+  const of = columns.includes(name) && name.startsWith(CENTURY) ? name.slice(CENTURY.length) : null;
+  const isOnly = columns.filter((each) => each.startsWith(CENTURY)).length === 1;
+  if (of === null) return columnName(name).toLowerCase();
+  return isOnly ? "century" : `century (${columnName(of).toLowerCase()})`;
 }
 
 /** Make the legend of numbers, from low to high. */

@@ -76,13 +76,15 @@ function dateColumns({ fields }) {
   return found.map(({ name }) => name);
 }
 
-/** Make a list to choose one of, or none; `keep` finds it again after a redraw. */
-export function choice(keep, name, values, value, none, changed) {
+const lower = (name) => columnName(name).toLowerCase();
+
+/** Make a list to choose one of, or none; `keep` finds it again after a redraw, `called` names a value. */
+export function choice(keep, name, values, value, none, changed, called = lower) {
   const select = make(
     "select",
     { "data-keep": keep, "aria-label": name, onchange: (event) => changed(event.target.value) },
     make("option", { value: "" }, none),
-    values.map((each) => make("option", { value: each }, columnName(each).toLowerCase())),
+    values.map((each) => make("option", { value: each }, called(each))),
   );
   select.value = value;
   return select;
