@@ -90,12 +90,12 @@ class Duplicates:
     def _run(self) -> None:
         try:
             found = self._find()
-            with self._lock:
-                self._groups = found
             try:
                 keep_groups(self._store, found)
             except StoreError as error:
                 _log.info("duplicates are kept in memory only: %s", error)
+            with self._lock:
+                self._groups = self._groups or found
         except (ArtsimError, OSError, MemoryError, RuntimeError) as error:
             _log.warning("duplicates of %s: %s", self._store.path, error)
             short = shortage_of(error)
