@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image, ImageOps
 
 import artsim
 from artsim.cli import cli
-from artsim.motifs import Cells, verify
+from artsim.index import Vectors
+from artsim.motifs import Cells, journal_in, proposing, verify
 
 BENCH = Path(__file__).parents[1] / "scripts" / "bench" / "motifs.py"
 
@@ -72,7 +77,7 @@ def test_similar_cells_without_a_common_place_are_no_detail():
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """An index of four pictures: a detail of one is mirrored in another."""
+    """An index of four pictures: details of a and c are in b, mirrored, and in d."""
     spec = importlib.util.spec_from_file_location("bench_motifs", BENCH)
     bench = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench)
@@ -85,6 +90,7 @@ def planted(tmp_path_factory):
     random = np.random.default_rng(0)
     detail = images[0].crop((20, 20, 150, 150))
     images[1].paste(bench.altered(detail, "mirrored", random), (90, 60))
+    images[3].paste(images[2].crop((80, 80, 180, 180)), (10, 30))
     assert bench.altered(detail, "mirrored", random) == ImageOps.mirror(detail)
     for name, image in zip("abcd", images, strict=True):
         image.save(made / f"{name}.png")
@@ -140,3 +146,129 @@ def test_a_layer_without_a_map_is_refused_with_the_next_step(planted):
     result = CliRunner().invoke(cli, ["motifs", str(planted), "--layer", "classifier"])
     assert result.exit_code == 1
     assert "'classifier' has no feature map" in result.output
+
+
+@pytest.fixture
+def search(planted):
+    """Return a function that searches the planted pictures, and the finder that it uses."""
+    from artsim.models import BackendName, Compute
+    from artsim.motifs import MotifFinder, candidate_pairs, find_motifs
+    from artsim.search import load_index_extractor
+    from artsim.store import Store
+
+    store = Store.open(planted)
+    compute = Compute(device="cpu", backend=BackendName.TORCH)
+    finder = MotifFinder(store, load_index_extractor(store, compute=compute))
+
+    def found(journal, progress=lambda *_: None):
+        pairs = candidate_pairs(store, store.tap(None).name, each=5, journal=journal)
+        motifs = find_motifs(finder, pairs, min_score=0, journal=journal, progress=progress)
+        return [motif.to_json() for motif in motifs]
+
+    return found
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5])
+def test_a_search_that_is_interrupted_goes_on_and_finds_the_same(
+    search, tmp_path, monkeypatch, stop
+):
+    monkeypatch.setattr("artsim.motifs.finding._SAVED", 2)
+    monkeypatch.setattr("artsim.motifs.proposing.BLOCK", 10)
+    whole = search(None)
+    assert len(whole) >= 2
+
+    def interrupt(done, _total, _failures):
+        if done == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), journal_in(tmp_path, {"a": 1}) as journal:
+        search(journal, interrupt)
+    with journal_in(tmp_path, {"a": 1}) as journal:
+        kept = len(journal.compared())
+        assert kept == (stop - 1) // 2
+        assert len(journal.candidates()) == 4  # of 36 tiles
+        with (journal.folder / "compared.jsonl").open("ab") as torn:
+            torn.write(b'[{"rows": [0,')
+        left = []
+        assert search(journal, lambda _done, total, _: left.append(total)) == whole
+    assert left == [6 - 2 * kept] * len(left)
+    assert not journal.folder.exists()  # the search is done
+
+
+def test_other_settings_are_another_search_and_the_same_one_is_refused_meanwhile(tmp_path):
+    with journal_in(tmp_path, {"a": 1}) as journal:
+        journal.add_compared([])
+        with journal_in(tmp_path, {"a": 2}) as other:
+            assert other.compared() == []
+        assert journal.compared() == [[]]
+        with pytest.raises(artsim.ArtsimError, match="under way in another process"):
+            journal_in(tmp_path, {"a": 1}).__enter__()
+
+
+def test_a_killed_command_goes_on_and_writes_the_same_bytes(planted, tmp_path):
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    files = [tmp_path / "whole.csv", tmp_path / "resumed.csv"]
+    start = [sys.executable, "-c", _KILLED.format(kill=False)]
+    killed = [sys.executable, "-c", _KILLED.format(kill=True)]
+    options = ["motifs", str(planted), "--min-score", "1", "--device", "cpu", "-o"]
+    subprocess.run([*start, *options, files[0]], env=env, check=True, capture_output=True)
+    for _ in range(2):
+        ended = subprocess.run([*killed, *options, files[1]], env=env, capture_output=True)
+        assert ended.returncode == -9, ended.stderr
+        assert not files[1].exists()
+    subprocess.run([*start, *options, files[1]], env=env, check=True, capture_output=True)
+    assert files[1].read_bytes() == files[0].read_bytes()
+    assert len(files[1].read_text().splitlines()) > 2
+
+
+# The command, killed after its first comparison is kept.
+_KILLED = """
+import os, signal
+from artsim.cli import cli
+from artsim.motifs import Journal, finding
+finding._SAVED = 1
+keep = Journal.add_compared
+def add(self, found):
+    keep(self, found)
+    if {kill}:
+        os.kill(os.getpid(), signal.SIGKILL)
+Journal.add_compared = add
+cli()
+"""
+
+
+def test_neighbors_of_blocks_are_those_of_all_tiles_at_once(monkeypatch, tmp_path):
+    random = np.random.default_rng(0)
+    tiles = random.standard_normal((90, 8))
+    tiles /= np.linalg.norm(tiles, axis=1, keepdims=True)
+    bank = Vectors(tiles.astype(np.float32))
+    scores = bank[:] @ bank[:].T
+    owners = np.arange(90) // 9
+    scores[owners[:, None] == owners] = -2
+    expected = owners[np.argsort(-scores, axis=1, kind="stable")[:, :4]]
+    monkeypatch.setattr(proposing, "_BANK", 13)
+    for block in (slice(0, 90), slice(20, 41)):
+        found = proposing._nearest_works(bank, block, 4, 9, "cpu")
+        np.testing.assert_array_equal(found, expected[block])
+
+
+def test_threads_batches_and_the_order_of_rows_change_no_result(planted, tmp_path):
+    spec = importlib.util.spec_from_file_location("bench_motifs", BENCH)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    made = planted.parent / "made"
+    orders = {"first": "abcd", "other": "dbac"}
+    results = []
+    for (name, order), batch, threads in zip(orders.items(), (32, 1), (2, 1), strict=True):
+        table = tmp_path / f"{name}.csv"
+        table.write_text("id,file\n" + "".join(f"{x},{made / x}.png\n" for x in order))
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            index = bench.embed(table, tmp_path / name, 3, batch_size=batch)
+            result = artsim.find_motifs(index.path, min_score=1)
+        finally:
+            torch.set_num_threads(before)
+        results.append([{**row, "score": round(row["score"], 3)} for row in result.rows])
+    assert len(results[0]) >= 2
+    assert results[0] == results[1]

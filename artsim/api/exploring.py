@@ -59,7 +59,8 @@ def find_motifs(index: IndexLike, *, tap: str | None = None, min_score: float = 
     store = open_store(index)
     compute = Compute(device="auto", backend=BackendName.TORCH)
     finder = motifs.MotifFinder(store, load_index_extractor(store, compute=compute))
-    found = motifs.find_motifs(store, finder, store.tap(tap).name, min_score=min_score)
+    pairs = motifs.candidate_pairs(store, store.tap(tap).name, each=5, device=finder.device)
+    found = motifs.find_motifs(finder, pairs, min_score=min_score)
     ids = store.read(["id"]).column("id").to_pylist()
     rows = tuple(
         {"id": ids[each.first], "other": ids[each.second], "score": each.score}

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
+from platformdirs import user_cache_path
 
+from artsim import __version__
 from artsim.cli.options.computing import device_option
 from artsim.cli.options.index import (
     index_argument,
@@ -26,6 +28,7 @@ from artsim.cli.output import (
     print_notes,
     print_table,
     print_written,
+    resumable,
     show_progress,
     write_rows,
 )
@@ -91,7 +94,8 @@ def motifs(
     distinct cells. All pairs are candidates to check.
 
     Use an index made with 'artsim embed --tiles 5'; without tiles only works that are similar as
-    a whole are compared. The network must be convolutional.
+    a whole are compared. The network must be convolutional. To resume an interrupted run, run the
+    same command again.
 
     Example:
 
@@ -100,8 +104,8 @@ def motifs(
         artsim motifs -o motifs.csv --sheet motifs.png
     """
     store = open_store(index)
-    from artsim.models import BackendName, Compute, find_device
-    from artsim.motifs import MIN_SCORE, MotifFinder, find_motifs
+    from artsim.models import BackendName, Compute
+    from artsim.motifs import MIN_SCORE, MotifFinder, candidate_pairs, find_motifs, journal_in
     from artsim.report import MotifPair, motif_sheet, motifs_page, save_sheet, save_text
     from artsim.search import load_index_extractor, locate
 
@@ -112,23 +116,31 @@ def motifs(
             "make it with 'artsim embed --tiles 5'"
         )
     compute = Compute(device=device, backend=BackendName.TORCH)
+    least = MIN_SCORE if min_score is None else min_score
     finder = MotifFinder(store, load_index_extractor(store, compute=compute), layer)
-    with show_progress("Comparing") as progress:
-        found = find_motifs(
-            store,
-            finder,
-            name,
-            each=nearest,
-            min_score=MIN_SCORE if min_score is None else min_score,
-            device=str(find_device(device)),
-            progress=progress,
-        )
-    known = [
-        (row["id"], locate(store, row["image"])) for row in store.read(["id", "image"]).to_pylist()
-    ]
-    pairs = [MotifPair(known[each.first], known[each.second], each) for each in found]
-    if output is not None:
-        write_rows(output, _rows(pairs), _COLUMNS)
+    settings = {
+        "version": __version__,
+        "index": str(store.path.resolve()),
+        "fingerprint": store.fingerprint,
+        "values": [name, nearest, least, finder.layer, finder.device],
+    }
+    folder = user_cache_path("artsim") / "motifs"
+    with resumable(folder, "comparisons"), journal_in(folder, settings) as journal:
+        with show_progress("Comparing tiles") as progress:
+            proposed = candidate_pairs(
+                store, name, each=nearest, device=finder.device, journal=journal, progress=progress
+            )
+        with show_progress("Comparing pairs") as progress:
+            found = find_motifs(
+                finder, proposed, min_score=least, journal=journal, progress=progress
+            )
+        known = [
+            (row["id"], locate(store, row["image"]))
+            for row in store.read(["id", "image"]).to_pylist()
+        ]
+        pairs = [MotifPair(known[each.first], known[each.second], each) for each in found]
+        if output is not None:
+            write_rows(output, _rows(pairs), _COLUMNS)
     if sheet is not None or html is not None:
         note_hidden(store)
         if len(pairs) > _DRAWN:

@@ -222,13 +222,13 @@ def _write_parquet(
 
 
 @contextmanager
-def resumable(where: Path) -> Iterator[None]:
+def resumable(where: Path, what: str = "pictures") -> Iterator[None]:
     """On Ctrl-C, say that the same command resumes the work, and end with status 130."""
     try:
         yield
     except KeyboardInterrupt:
         again = "Run the same command to resume."
-        echo(f"\nStopped; finished pictures are in {where}. {again}", err=True)
+        echo(f"\nStopped; finished {what} are in {where}. {again}", err=True)
         sys.exit(130)
 
 

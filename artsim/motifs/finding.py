@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,8 @@ from artsim.datatypes import Box, Progress, no_progress
 from artsim.errors import ImageError
 from artsim.images import decode, read_bytes
 from artsim.models import Extractor
-from artsim.motifs.candidates import candidate_pairs
 from artsim.motifs.features import SIDES, Cells, FeatureMaps
+from artsim.motifs.journal import Journal
 from artsim.motifs.matching import Verified, verify
 from artsim.search import locate
 from artsim.store import Store
@@ -23,6 +24,7 @@ from artsim.store import Store
 # Chosen by scripts/bench/motifs.py on pictures of seed 0.
 MIN_SCORE = 6.0
 _BLOCK = 512  # works that are compared with as many others, so that cells are seldom made again
+_SAVED = 64  # pairs that a journal keeps at a time: what a kill can lose
 _KEPT = 2 * _BLOCK  # works whose cells are in memory, of half a MB each with their mirror image
 _SAMPLED = 48  # pictures that channels are standardized by
 _MARGIN = 0.5  # cells around the matched centers that belong to the detail
@@ -43,6 +45,23 @@ class Motif:
         """The evidence: the similarity of the distinct cells that correspond, summed."""
         return self.verified.score
 
+    def to_json(self) -> dict[str, Any]:
+        """Return it as values of JSON, from which `from_json` makes an equal one."""
+        verified = asdict(self.verified)
+        return {
+            "rows": [self.first, self.second],
+            "boxes": [str(self.first_box), str(self.second_box)],
+            "verified": verified | {key: verified[key].tolist() for key in ("first", "second")},
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Make the one that `to_json` returned the values of."""
+        verified = values["verified"]
+        places = {key: np.array(verified[key]) for key in ("first", "second")}
+        (first, second), boxes = values["rows"], map(Box.parse, values["boxes"])
+        return cls(first, second, next(boxes), next(boxes), Verified(**verified | places))
+
 
 class MotifFinder:
     """Compares pictures of an index by the places of their cells.
@@ -58,10 +77,15 @@ class MotifFinder:
 
     def __init__(self, store: Store, extractor: Extractor, layer: str | None = None) -> None:
         self._maps = FeatureMaps(extractor, layer)
-        images = store.read(["image"]).column(0).to_pylist()
-        self._files = [locate(store, image) for image in images]
+        works = store.read(["id", "image"])
+        ids, images = (works.column(name).to_pylist() for name in ("id", "image"))
+        self._ids, self._files = ids, [locate(store, image) for image in images]
+        self.device = str(extractor.network.mean.device)
         self.cells: Callable[[int], tuple[Cells, Cells] | None] = lru_cache(_KEPT)(self._cells)
-        rows = np.unique(np.linspace(0, len(images) - 1, _SAMPLED).astype(int)) if images else ()
+        # By their ids: the result does not depend on the order of the rows.
+        by_id = sorted(range(len(ids)), key=ids.__getitem__)
+        at = np.unique(np.linspace(0, len(ids) - 1, _SAMPLED).astype(int)) if ids else ()
+        rows = [by_id[each] for each in at]
         known = [pixels for row in rows if (pixels := _pixels(self._files[row])) is not None]
         if known:
             self._maps.standardize(known)
@@ -74,8 +98,10 @@ class MotifFinder:
     def compare(self, first: int, second: int) -> Motif | None:
         """Find the detail that two works share, plain or mirrored; None without one.
 
-        A picture that cannot be read shares none.
+        The first of the motif is the work whose id sorts first. A picture that cannot be read
+        shares none.
         """
+        first, second = sorted((first, second), key=self._ids.__getitem__)
         one = self.cells(first)
         found = None if one is None else self.find(one[0], second)
         if one is None or found is None:
@@ -117,45 +143,44 @@ class MotifFinder:
 
 
 def find_motifs(
-    store: Store,
     finder: MotifFinder,
-    tap: str,
+    candidates: NDArray[np.int64],
     *,
-    each: int = 5,
     min_score: float = MIN_SCORE,
-    device: str = "cpu",
+    journal: Journal | None = None,
     progress: Progress = no_progress,
 ) -> list[Motif]:
-    """Find the details that works of an index share, those of most evidence first.
+    """Find the details that pairs of works share, those of most evidence first.
 
     Args:
-        store: The index; made with tiles, it shows smaller details.
-        finder: Compares its pictures.
-        tap: Whose vectors propose pairs.
-        each: Nearest tiles of each tile whose works are compared.
+        finder: Compares the pictures of an index.
+        candidates: Pairs of its rows, (n, 2), from `candidate_pairs`.
         min_score: The least evidence.
-        device: Where neighbors are computed.
-        progress: Called with the pairs that are done.
+        journal: Keeps what is done, and what an interrupted search with the same arguments has
+            done; nothing is kept if None.
+        progress: Called with the pairs that are compared, of those still to do.
     """
-    pairs = candidate_pairs(store, tap, each=each, device=device)
-    pairs.sort(key=lambda pair: (pair[0] // _BLOCK, pair[1] // _BLOCK, pair))
-    found = _compared(finder, pairs, progress)
-    return in_order(motif for motif in found if motif.score >= min_score)
+    journal = journal or Journal()
+    first, second = candidates.T
+    pairs = candidates[np.lexsort((second, first, second // _BLOCK, first // _BLOCK))]
+    done = journal.compared()
+    found = [Motif.from_json(values) for block in done for values in block]
+    start = len(done) * _SAVED
+    for place in range(start, len(pairs), _SAVED):
+        block: list[Motif] = []
+        for at, (one, other) in enumerate(pairs[place : place + _SAVED].tolist(), place + 1):
+            motif = finder.compare(one, other)
+            if motif is not None and motif.score >= min_score:
+                block.append(motif)
+            progress(at - start, len(pairs) - start, 0)
+        journal.add_compared([motif.to_json() for motif in block])
+        found += block
+    return in_order(found)
 
 
 def in_order(motifs: Iterable[Motif]) -> list[Motif]:
     """Sort by evidence, then by rows."""
     return sorted(motifs, key=lambda each: (-each.score, each.first, each.second))
-
-
-def _compared(
-    finder: MotifFinder, pairs: list[tuple[int, int]], progress: Progress
-) -> Iterator[Motif]:
-    for done, (first, second) in enumerate(pairs, 1):
-        motif = finder.compare(first, second)
-        if motif is not None:
-            yield motif
-        progress(done, len(pairs), 0)
 
 
 def _pixels(file: str | None) -> NDArray[np.uint8] | None:

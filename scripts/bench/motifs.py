@@ -28,8 +28,14 @@ from PIL import Image, ImageOps
 from artsim.datatypes import parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.models import BackendName, Compute, load_extractor
-from artsim.motifs import MIN_SCORE, MotifFinder, candidates, find_motifs, verify_matches
-from artsim.motifs.candidates import candidate_pairs
+from artsim.motifs import (
+    MIN_SCORE,
+    MotifFinder,
+    candidate_pairs,
+    candidates,
+    find_motifs,
+    verify_matches,
+)
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
 from artsim.store import Store
@@ -137,9 +143,9 @@ def altered(detail: Image.Image, kind: str, random: np.random.Generator) -> Imag
     return detail
 
 
-def embed(pictures: Path, index: Path, tiles: int) -> Store:
+def embed(pictures: Path, index: Path, tiles: int, *, batch_size: int = 32) -> Store:
     extractor = load_extractor(parse_spec("lite0"))
-    settings = EmbedSettings(tiles=tiles)
+    settings = EmbedSettings(tiles=tiles, batch_size=batch_size)
     embed_collection(read_collection(pictures), index, extractor, settings=settings)
     return Store.open(index)
 
@@ -170,10 +176,10 @@ def report(store: Store, truth: dict[frozenset[str], str], each: int, layer: str
     tap = store.manifest.passport.taps[0].name
     names = [Path(id_).stem for id_ in store.read(["id"]).column(0).to_pylist()]
     pairs = candidate_pairs(store, tap, each=each)
-    proposed = {frozenset((names[a], names[b])) for a, b in pairs} & truth.keys()
+    proposed = {frozenset((names[a], names[b])) for a, b in pairs.tolist()} & truth.keys()
     print(f"{len(names)} pictures, {len(pairs)} candidates, {len(proposed)} of {len(truth)} right")
     finder = MotifFinder(store, extractor, layer)
-    motifs = find_motifs(store, finder, tap, each=each, min_score=0)
+    motifs = find_motifs(finder, pairs, min_score=0)
     ranked = [(m, frozenset((names[m.first], names[m.second]))) for m in motifs]
     for least in sorted({2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, MIN_SCORE}):
         found = [pair for motif, pair in ranked if motif.score >= least]
