@@ -68,6 +68,27 @@ def test_every_picture_has_its_own_vector_and_metadata(museum, tmp_path, toy):
     assert [part.rows for part in Store.open(tmp_path / "i").manifest.parts] == [3, 3]
 
 
+@pytest.mark.parametrize(
+    ("works", "numbers", "rows"),
+    [
+        (999_999, 512, 1024),
+        (1_000_000, 512, 16_384),
+        (1_000_000, 8192, 2048),  # a map of 4 x 4 x 512
+        (10, 8192 * 10, 204),  # and its tiles
+        (10, 1 << 30, 1),
+    ],
+)
+def test_parts_are_larger_in_a_large_catalog_but_never_too_large_for_memory(works, numbers, rows):
+    assert EmbedSettings().rows_of_part(works, numbers) == rows
+    assert EmbedSettings(part_rows=7).rows_of_part(works, numbers) == 7
+
+
+def test_wide_vectors_and_tiles_make_smaller_parts(museum, tmp_path, toy, monkeypatch):
+    monkeypatch.setattr("artsim.embedding.chunks._PART_BYTES", 4 * 3 * (1 + 2**2) * 2)
+    embed(museum, tmp_path / "i", toy, EmbedSettings(batch_size=2, tiles=2))
+    assert [part.rows for part in Store.open(tmp_path / "i").manifest.parts] == [2, 2, 2]
+
+
 def test_the_search_index_is_built_too(museum, tmp_path, toy):
     embed(museum, tmp_path / "i", toy)
     assert is_current(Store.open(tmp_path / "i"), "rgb")

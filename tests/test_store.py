@@ -25,6 +25,7 @@ from artsim.store import (
     Failure,
     Manifest,
     Store,
+    count_values,
     lock_index,
     part_schema,
     round_to_half,
@@ -99,6 +100,29 @@ def test_written_rows_are_read_back(store):
         again.vectors("rgb"),
         [[0, 0.5, 0], [1, 1.5, -1], [2, 2.5, -2], [3, 3.5, -3], [4, 4.5, -4]],
     )
+
+
+def test_values_are_counted_over_all_parts(store, monkeypatch):
+    numbers = pa.table({"id": list("abcd"), "score": [0.5, 1.5, None, 0.5]})
+    write_added(store.path, Field("score", FieldType.NUMBER), numbers, {})
+    store = store.reopen()
+    counts = {"artist": (1, 2), "tags": (2, 0), "year": (5, 0), "span": (None, 0), "score": (2, 2)}
+    assert {field.name: count_values(store, field) for field in store.fields} == counts
+    monkeypatch.setattr("artsim.store.counting._WAITING", 1)  # merged after each part
+    assert {field.name: count_values(store, field) for field in store.fields} == counts
+
+
+@given(
+    parts=st.lists(st.lists(st.none() | st.text(max_size=2), min_size=1, max_size=9), max_size=4)
+)
+def test_texts_are_counted_as_a_set_counts_them(parts, tmp_path_factory):
+    store = Store.create(tmp_path_factory.mktemp("i") / "i", manifest())
+    for texts in parts:
+        table = rows([str(n) for n in range(len(texts))])
+        store.append(table.set_column(7, table.schema.field("artist"), pa.array(texts, "string")))
+    values = [text for texts in parts for text in texts]
+    counted = len({*values} - {None}), values.count(None)
+    assert count_values(store, Field("artist", FieldType.TEXT)) == counted
 
 
 def test_a_relative_folder_with_a_colon_in_its_name_is_read(store, tmp_path, monkeypatch):

@@ -101,8 +101,8 @@ if TYPE_CHECKING:
     folder_option("Index folder", default="indexes/NAME", anywhere=True),
     count_option(
         "--part-rows",
-        default=1024,
-        help="Pictures per file of the index: the work lost if the run is interrupted.",
+        help="Pictures per file of the index: the work lost if the run is interrupted.  "
+        "[default: 1024; 16384 of a million or more; fewer if their vectors exceed 64 MB]",
     ),
     click.option(
         "--rehash", is_flag=True, help="Read every file again, even if size and time are the same."

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from artsim.index import IndexInfo
     from artsim.store import Store
 
+_COUNTS = ("distinct", "missing")
+
 
 @cloup.command()
 @index_argument
@@ -87,6 +89,7 @@ def _describe(store: Store) -> dict[str, Any]:
     from dataclasses import asdict
 
     from artsim.splits import stored_splits
+    from artsim.store import count_values
 
     manifest = store.manifest
     return {
@@ -98,7 +101,10 @@ def _describe(store: Store) -> dict[str, Any]:
         "source": manifest.source,
         "created": manifest.created,
         "updated": manifest.updated,
-        "fields": [asdict(field) | _count(store, field.name) for field in store.fields],
+        "fields": [
+            asdict(field) | dict(zip(_COUNTS, count_values(store, field), strict=True))
+            for field in store.fields
+        ],
         "labels": [asdict(label) for label in manifest.labels],
         "splits": stored_splits(store),
         "passport": manifest.passport.to_json(),
@@ -112,6 +118,8 @@ def _describe(store: Store) -> dict[str, Any]:
 
 
 def _print_info(store: Store) -> None:
+    from artsim.store import count_values
+
     manifest, passport = store.manifest, store.manifest.passport
     so_far = "" if manifest.complete else " so far"
     echo(f"{store.path}: {plural(store.rows, 'picture')}{so_far}")
@@ -143,10 +151,10 @@ def _print_info(store: Store) -> None:
         echo(f"  {name:<10}  {value}")
     rows = []
     for field in store.fields:
-        counts = _count(store, field.name).values()
+        counts = count_values(store, field)
         rows.append([field.name, field.type, *("" if n is None else f"{n:,}" for n in counts)])
     if rows:
-        print_table(["column", "type", "distinct", "missing"], rows, right=["distinct", "missing"])
+        print_table(["column", "type", *_COUNTS], rows, right=_COUNTS)
 
 
 def _tiles(store: Store) -> dict[str, int]:
@@ -178,17 +186,6 @@ def _annotations(store: Store) -> dict[str, str]:
     labels = [f"{name} = {text}" for name, text in derived_labels(store).items()]
     found = {"derived": ", ".join(labels), "splits": ", ".join(stored_splits(store))}
     return {name: text for name, text in found.items() if text}
-
-
-def _count(store: Store, name: str) -> dict[str, int | None]:
-    import pyarrow.compute as pc
-    import pyarrow.types
-
-    column = store.read([name]).column(name)
-    values = pc.list_flatten(column) if pyarrow.types.is_list(column.type) else column
-    nested = pyarrow.types.is_struct(column.type)
-    distinct = None if nested else pc.count_distinct(values).as_py()
-    return {"distinct": distinct, "missing": column.null_count}
 
 
 def _sizes(store: Store) -> Iterator[tuple[str, int]]:

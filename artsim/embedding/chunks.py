@@ -16,6 +16,10 @@ from artsim.models import Extractor
 from artsim.places import picture_file
 from artsim.store import Failure, Part
 
+_LARGE = 1_000_000  # works
+_PART, _LARGE_PART = 1024, 16_384  # pictures
+_PART_BYTES = 64 << 20  # of the vectors in memory
+
 Advance = Callable[[int, int], None]  # pictures tried, failures, both since the last call
 
 
@@ -25,13 +29,29 @@ class EmbedSettings:
 
     batch_size: int = 32  # pictures per forward pass
     workers: int = 2  # threads that read, decode and resize
-    part_rows: int = 1024  # pictures per part: the work lost if the run is interrupted
+    part_rows: int | None = None  # pictures per part; see `rows_of_part`
     max_pixels: int = images.MAX_PIXELS  # larger pictures are refused
     rehash: bool = False  # read every file, even where its size and time have not changed
     allow_loss: bool = False  # update the index even if most of its rows are gone
     tiles: int | None = None  # per side, embedded too; None: as many as the index has
     half_precision: bool = True  # store the vectors rounded to 11 significant bits
     engine: str | None = None  # see `open_engine`
+
+    def rows_of_part(self, works: int, numbers: int) -> int:
+        """Return the pictures of a part: the work lost if the run is interrupted.
+
+        A catalog of a million works has larger parts, since the list of parts is written again with
+        each, but no part has vectors of more than 64 MB. It depends on nothing that another run of
+        the same catalog has otherwise.
+
+        Args:
+            works: Rows of the catalog.
+            numbers: In the vectors of a picture and its tiles, by all taps.
+        """
+        if self.part_rows is not None:
+            return self.part_rows
+        most = _LARGE_PART if works >= _LARGE else _PART
+        return min(most, max(_PART_BYTES // (4 * numbers), 1))
 
     @property
     def decoding(self) -> str:
@@ -50,6 +70,7 @@ class EmbedJob:
     settings: EmbedSettings
     tiles: int = 0  # per side
     chunks: int = 1  # of the run
+    part_rows: int = 1024  # pictures of a chunk, at most
 
 
 @dataclass(frozen=True, kw_only=True)

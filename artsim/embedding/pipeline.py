@@ -176,7 +176,7 @@ def _compute(
     flying: deque[_Batch] = deque()
     for chunk in chunks:
         # For one chunk as for another: its vectors do not depend on the process that takes it.
-        extractor.prepare(job.settings.batch_size, job.chunks * job.settings.part_rows)
+        extractor.prepare(job.settings.batch_size, job.chunks * job.part_rows)
         part = _Part(chunk, job, extractor)
         advance(len(chunk.refused), len(chunk.refused))
         left = chunk.rows.num_rows - len(chunk.refused)

@@ -102,16 +102,19 @@ def embed_collection(
             progress(done, total, failed)
 
         advance(0, 0)
+        numbers = sum(tap.dim for tap in store.manifest.passport.taps)
+        size = settings.rows_of_part(len(rows), numbers * (1 + store.manifest.tiles**2))
         job = EmbedJob(
             root=catalog.root,
             metadata=pa.schema(list(catalog.schema)[2:]),
             staging=store.staging,
             settings=settings,
             tiles=store.manifest.tiles,
-            chunks=-(-total // settings.part_rows),
+            chunks=-(-total // size),
+            part_rows=size,
         )
         first = store.manifest.next_part
-        chunks = _chunks(rows, plan, first, settings.part_rows)
+        chunks = _chunks(rows, plan, first, size)
         for receipt in _commit(store, engine.run(chunks, job, extractor, advance), first):
             for stage, seconds in receipt.seconds.items():
                 summary.stages[stage] = summary.stages.get(stage, 0.0) + seconds

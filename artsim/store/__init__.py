@@ -18,6 +18,7 @@ from artsim.store.checking import Check, check_files, restore_manifest
 from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
 from artsim.store.columns import part_schema, round_to_half, tile_column, vector_type
 from artsim.store.compacting import PART_BYTES, merge_parts, merged_parts
+from artsim.store.counting import count_values
 from artsim.store.csv_files import CsvWriter, csv_text, csv_value
 from artsim.store.failures import FAILURES, Failure
 from artsim.store.files import clear_left, is_store, lock_index, whole_file, write_whole
@@ -59,6 +60,7 @@ __all__ = [
     "begin_version",
     "check_files",
     "clear_left",
+    "count_values",
     "csv_text",
     "csv_value",
     "finish_version",
