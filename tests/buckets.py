@@ -72,6 +72,7 @@ class Bucket:
 @contextmanager
 def serving_bucket():
     """Serve a bucket, and name it and its keys in the environment."""
+    fsspec = pytest.importorskip("fsspec")
     pytest.importorskip("moto")
     pytest.importorskip("s3fs")
     port = free_port()
@@ -80,6 +81,7 @@ def serving_bucket():
     with pytest.MonkeyPatch.context() as patch, running([sys.executable, script, str(port)], port):
         for name, value in {**KEYS, "AWS_ENDPOINT_URL": url, "AWS_ENDPOINT": url}.items():
             patch.setenv(name, value)
+        fsspec.filesystem("s3").clear_instance_cache()  # those of another server
         bucket = Bucket(url)
         bucket._call("PUT", "museum")
         yield bucket

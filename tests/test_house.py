@@ -1,6 +1,7 @@
 """The house holds together: rooms are entered by their faces, and nothing is too large to read."""
 
 import ast
+import re
 from collections import defaultdict
 
 from conftest import ROOT
@@ -76,3 +77,15 @@ def test_pyarrow_opens_files_by_absolute_paths():
         and not ast.unparse(node.args[0]).endswith((".absolute()", "parquet_source(file)"))
     ]
     assert [each.rpartition(":")[0] for each in found] == ["artsim/inspection/stored.py"], found
+
+
+def test_messages_name_an_index_as_people_know_it():
+    """The folder of an index may be a copy of one in an object store, whose address is shown."""
+    shown = re.compile(r"\{(str\()?[\w.]*\bstore\.path\)?(![rs])?\}")
+    found = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for file in sorted((ROOT / "artsim").rglob("*.py"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if shown.search(line)
+    ]
+    assert found == []

@@ -56,5 +56,5 @@ def teach(
         known = works.known(some.tolist())
         for score, (id_, image, metadata) in zip(concept.scores[some], known, strict=True):
             shown.append({"use": use, "score": float(score), "id": id_, "image": image} | metadata)
-    title = f"{name}: {saved.yes:,} of {saved.rows:,} pictures in {store.path} are yes"
+    title = f"{name}: {saved.yes:,} of {saved.rows:,} pictures in {store} are yes"
     return Table(title, tuple(shown), results=(concept,))

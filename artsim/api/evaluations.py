@@ -65,7 +65,7 @@ def knn_eval(
     left_out = [f"{name} is left out: {reason}" for name, reason in run.not_labels.items()]
     notes = (*(note for each in results for note in _notes(each.label)), *left_out)
     columns = ("label", "k", "top1", "top1_low", "top1_high", "mAP", "MAE", "majority", "n")
-    return Table(f"kNN on {store.path}, {plan.tap}", rows, columns, results, notes)
+    return Table(f"kNN on {store}, {plan.tap}", rows, columns, results, notes)
 
 
 def probe(
@@ -113,7 +113,7 @@ def probe(
         seed=seeds[0],
     )
     methods = ("baseline", "metadata", "knn1", "knn")
-    title = f"Probes on {store.path}, {plan.tap}"
+    title = f"Probes on {store}, {plan.tap}"
     if len(seeds) > 1:
         if save is not None:
             raise EvaluationError(
@@ -214,7 +214,7 @@ def retrieval_eval(
         for each in results
     )
     notes = tuple(f"{each.label.name}: {note}" for each in results for note in each.split.notes)
-    return Table(f"Retrieval on {store.path}, {plan.tap}", rows, results=results, notes=notes)
+    return Table(f"Retrieval on {store}, {plan.tap}", rows, results=results, notes=notes)
 
 
 def leaderboard(
@@ -259,7 +259,7 @@ def leaderboard(
     by_label = {each.label.name: each.label for each in results}
     notes = tuple(note for label in by_label.values() for note in _notes(label))
     columns = ("label", "index", "tap", "dims", "metric", "baseline", "knn", *_PROBE)
-    return Table(f"Leaderboard of {stores[0].path}", rows, columns, results, notes)
+    return Table(f"Leaderboard of {stores[0]}", rows, columns, results, notes)
 
 
 def add_label(index: IndexLike, text: str) -> Table:

@@ -37,7 +37,7 @@ def find_duplicates(
         for pair in group.pairs
     )
     return Table(
-        f"Duplicates in {store.path}: {plural(len(groups), 'group')}", rows, results=tuple(groups)
+        f"Duplicates in {store}: {plural(len(groups), 'group')}", rows, results=tuple(groups)
     )
 
 
@@ -68,9 +68,7 @@ def find_motifs(index: IndexLike, *, tap: str | None = None, min_score: float = 
         | {"box": str(each.first_box), "other_box": str(each.second_box)}
         for each in found
     )
-    return Table(
-        f"Motifs of {store.path}: {plural(len(found), 'pair')}", rows, results=tuple(found)
-    )
+    return Table(f"Motifs of {store}: {plural(len(found), 'pair')}", rows, results=tuple(found))
 
 
 def make_map(index: IndexLike, *, tap: str | None = None, seed: int = 0) -> Table:
@@ -94,7 +92,7 @@ def make_map(index: IndexLike, *, tap: str | None = None, seed: int = 0) -> Tabl
     rows = tuple(
         {"id": id_, "x": float(x), "y": float(y)} for id_, (x, y) in zip(ids, points, strict=True)
     )
-    return Table(f"Map of {store.path}", rows)
+    return Table(f"Map of {store}", rows)
 
 
 def make_report(
@@ -131,6 +129,6 @@ def make_report(
         group=group or find_group(store),
         seed=seed,
     )
-    page, _ = study_page(study(store, plan), f"artsim report --index {store.path}")
+    page, _ = study_page(study(store, plan), f"artsim report --index {store}")
     save_text(page, Path(file))
     return Path(file)

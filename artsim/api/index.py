@@ -115,7 +115,7 @@ class Index:
 
         terms = read_queries(query, self._searcher.works)
         answer = self._searcher.search(SearchRequest(terms=terms, k=k, where=where, **options))
-        return SearchResult(str(self.path), answer)
+        return SearchResult(str(self.store), answer)
 
     def find(
         self, words: str = "", *, k: int = 20, where: str | None = None, sort: str | None = None
@@ -155,7 +155,7 @@ class Index:
         """Summarize the index in one line."""
         columns = ", ".join(self.columns) or "no metadata"
         return (
-            f"<artsim.Index {str(self.path)!r}: {len(self):,} pictures by {self.passport.spec} "
+            f"<artsim.Index {str(self.store)!r}: {len(self):,} pictures by {self.passport.spec} "
             f"({', '.join(self.taps)}); {columns}>"
         )
 

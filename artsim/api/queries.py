@@ -39,6 +39,8 @@ def read_queries(query: QueryLike | Sequence[QueryLike], works: Works) -> tuple[
 def read_query(query: QueryLike, works: Works, *, fetching: FetchSettings | None = None) -> Term:
     """Read a query: a file, a web address, an id, ``text:WORDS``, bytes or a Pillow image.
 
+    A file may be in an object store.
+
     Raises:
         SearchError: If it is neither a file nor an id, or both, or is of another type.
         FetchError: If a web address cannot be downloaded.
@@ -65,7 +67,7 @@ def read_query(query: QueryLike, works: Works, *, fetching: FetchSettings | None
 
 def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
     from artsim.fetch import FetchSettings, fetch_picture
-    from artsim.places import is_file
+    from artsim.places import is_file, is_remote
     from artsim.readers import is_url
     from artsim.search import Term
 
@@ -73,6 +75,8 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
         return Term(text=text.removeprefix(_TEXT))
     if is_url(text):
         return Term(data=fetch_picture(text, fetching or FetchSettings()), name=text)
+    if is_remote(text):
+        return Term(id=text) if works.has(text) else Term(file=_in_store(text))
     if not is_file(text):
         check_work(text, works, what="file, id or URL", otherwise=f"no file {text!r}, and ")
         return Term(id=text)
@@ -85,6 +89,23 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
             "--id or Term(id=...) for the id"
         )
     return Term(file=Path(text))
+
+
+def _in_store(address: str) -> Path:
+    """Return the path of a picture in an object store."""
+    from artsim.places import as_path, is_file
+
+    path = as_path(address)
+    try:
+        is_there = is_file(path)
+    except OSError as error:
+        raise SearchError(
+            f"cannot read {address}: {error.strerror or error}; check the address, the credentials "
+            "and the network"
+        ) from error
+    if not is_there:
+        raise SearchError(f"no picture at {address}; check the address")
+    return path
 
 
 def check_work(text: str, works: Works, *, what: str = "id", otherwise: str = "") -> None:
@@ -118,6 +139,6 @@ def _works_with(text: str, works: Works) -> str:
     ]
     more = f"\n  and {found.count - _NAMED:,} more: see 'artsim find'"
     return (
-        f"these works of {str(works.store.path)!r} have the words, "
+        f"these works of {str(works.store)!r} have the words, "
         f"name one by its id:{''.join(listed)}{more if found.count > _NAMED else ''}"
     )

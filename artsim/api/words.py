@@ -61,4 +61,4 @@ def zero_shot(
     rows = tuple({"zero_shot": None, **each.to_json()} for each in results)
     rows = tuple(row | {"zero_shot": row.get(str(row.get("metric")))} for row in rows)
     columns = ("label", "metric", "zero_shot", "baseline", "knn1", "knn", "probe", "n_test")
-    return Table(f"Zero-shot on {store.path}", rows, columns, results)
+    return Table(f"Zero-shot on {store}", rows, columns, results)

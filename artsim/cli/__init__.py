@@ -13,6 +13,7 @@ import logging
 import re
 import sys
 import warnings
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -56,7 +57,7 @@ from artsim.cli.stopping import end_as_ctrl_c, was_interrupted
 from artsim.cli.teach import teach
 from artsim.cli.train import compare, recipes, train
 from artsim.cli.zero_shot import zero_shot
-from artsim.datatypes import printable
+from artsim.datatypes import printable, shown_path
 from artsim.errors import ArtsimError, UnknownWorkError, shortage_of
 
 __all__ = ["cli"]
@@ -146,7 +147,7 @@ def _why_system(error: Exception) -> str:
         )
     if not isinstance(error, OSError) or not (error.filename or error.errno in _OF_DISKS):
         return ""
-    what = f"{str(error.filename)!r}: " if error.filename else "the disk: "
+    what = f"{shown_path(Path(str(error.filename)))!r}: " if error.filename else "the disk: "
     return (
         f"{what}{error.strerror or error}; what is finished is safe: check the disk and the "
         "folder's permissions, then run the same command again"

@@ -9,7 +9,7 @@ import cloup
 from artsim.cli.options.index import find_index, index_argument, index_option
 from artsim.cli.options.values import count_option
 from artsim.cli.output import echo, show_progress
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shown_path
 
 
 @cloup.command()
@@ -37,4 +37,4 @@ def compact(index: Path | None, part_mb: int) -> None:
 
     with show_progress(path.name) as progress:
         done = compact_index(path, part_bytes=part_mb << 20, progress=progress)
-    echo(f"{path}: {plural(done.before, 'file')} of rows before, {done.after:,} now")
+    echo(f"{shown_path(path)}: {plural(done.before, 'file')} of rows before, {done.after:,} now")

@@ -149,7 +149,7 @@ def dupes(
     if as_json:
         print_json_lines(pair_rows(groups, works.known))
         return
-    echo(f"Duplicates in {', '.join(str(store.path) for store in stores)}")
+    echo(f"Duplicates in {', '.join(str(store) for store in stores)}")
     _print(groups, works, drawn)
     if groups and len(stores) == 1:
         path = shlex.quote(str(stores[0].path))
@@ -164,7 +164,7 @@ class _Works:
         from artsim.search import locate
 
         self.known = [  # index, id, image
-            (str(store.path), row["id"], locate(store, row["image"]))
+            (str(store), row["id"], locate(store, row["image"]))
             for store in stores
             for row in store.read(["id", "image"]).to_pylist()
         ]

@@ -116,14 +116,14 @@ def find(
             with_metadata({"rank": rank, "id": id_, "image": image}, metadata)
             for rank, (id_, image, metadata) in enumerate(known, 1)
         )
-        print_json_lines(rows, index=store.path)
+        print_json_lines(rows, index=store)
         if not known:
             echo(found.why_nothing(conditions=where is not None), err=True)
         return
     named = text if '"' in text else repr(text)
     what = f" with {named}" if text.strip() else ""
     what += f" where {where}" if where else ""
-    echo(f"{plural(found.count, 'work')}{what} in {store.path} ({plural(store.rows, 'picture')})")
+    echo(f"{plural(found.count, 'work')}{what} in {store} ({plural(store.rows, 'picture')})")
     if not known:
         echo(found.why_nothing(conditions=where is not None))
         return

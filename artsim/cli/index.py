@@ -109,9 +109,9 @@ def index(
             stored = before.goals if before else Goals()
             infos.append(build_index(store, name, replace(stored, **changes)))
     if as_json:
-        print_json_lines(map(as_dict, infos), index=store.path)
+        print_json_lines(map(as_dict, infos), index=store)
         return
-    echo(f"Search index of {store.path} ({plural(store.rows, 'picture')})")
+    echo(f"Search index of {store} ({plural(store.rows, 'picture')})")
     rows = [
         [
             info.tap,

@@ -55,17 +55,15 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool) -> None
         checked = {"damaged": list(found.damaged), "unchecked": list(found.unchecked)}
     damaged = ", ".join(checked.get("damaged", ()))
     if as_json:
-        described: dict[str, Any] = {"path": str(store.path)}
+        described: dict[str, Any] = {"path": str(store)}
         try:
             described = _describe(store)
         except StoreError:
             if not damaged:
                 raise
-        print_json_lines([described | checked], index=store.path)
+        print_json_lines([described | checked], index=store)
     if damaged:
-        raise click.ClickException(
-            f"{damaged} of {store.path} are damaged; run 'artsim repair {store.path}'"
-        )
+        raise click.ClickException(f"{damaged} of {store} are damaged; run 'artsim repair {store}'")
     if as_json:
         return
     _print_info(store)
@@ -79,9 +77,9 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool) -> None
 def _print_failures(store: Store, as_json: bool) -> None:
     rows = store.failures().select(["id", "image", "stage", "reason"]).to_pylist()
     if as_json:
-        print_json_lines(rows, index=store.path)
+        print_json_lines(rows, index=store)
     else:
-        echo(f"{store.path}: {plural(len(rows), 'failure')}")
+        echo(f"{store}: {plural(len(rows), 'failure')}")
         print_table(["id", "stage", "reason"], [[r["id"], r["stage"], r["reason"]] for r in rows])
 
 
@@ -93,7 +91,7 @@ def _describe(store: Store) -> dict[str, Any]:
 
     manifest = store.manifest
     return {
-        "path": str(store.path),
+        "path": str(store),
         "rows": store.rows,
         "complete": manifest.complete,
         "failures": store.failures().num_rows,
@@ -122,7 +120,7 @@ def _print_info(store: Store) -> None:
 
     manifest, passport = store.manifest, store.manifest.passport
     so_far = "" if manifest.complete else " so far"
-    echo(f"{store.path}: {plural(store.rows, 'picture')}{so_far}")
+    echo(f"{store}: {plural(store.rows, 'picture')}{so_far}")
     failed = store.failures().num_rows
     seen = passport.preprocessing
     scaled = f", JPEGs decoded at >= {seen.scaled_decoding}x" if seen.scaled_decoding else ""
@@ -173,7 +171,7 @@ def _searches(store: Store) -> list[IndexInfo]:
         others = ", ".join(tap for tap in taps if tap not in current)
         print_notes(
             f"the search files of {others} are missing, damaged, or older than the rows; searches "
-            f"compare every vector until 'artsim repair {store.path}' builds them again"
+            f"compare every vector until 'artsim repair {store}' builds them again"
         )
     notes = [read_note(store, tap) for tap in current]
     return [note for note in notes if note is not None]

@@ -199,14 +199,14 @@ def knn_eval(
     note_left_out(zeros=run.without_vector)
     if not as_json:
         setting = f"({plural(store.rows, 'picture')}, by {plan.tap}), {_setting(plan, run)}"
-        echo(f"kNN on {store.path} {setting}")
+        echo(f"kNN on {store} {setting}")
     writer = knn.predictions_writer(store, predictions) if predictions else nullcontext()
     with writer as write:
         for evaluation in run:
             if write is not None:
                 write(evaluation)
             if as_json:
-                print_json_lines(knn.result_rows(evaluation, plan), index=store.path)
+                print_json_lines(knn.result_rows(evaluation, plan), index=store)
             else:
                 _print_evaluation(evaluation)
     if not as_json:
@@ -232,7 +232,7 @@ def _finder(
     if plan.correct or plan.protocol == Protocol.MET:
         option = "--correct" if plan.correct else "--protocol met"
         raise click.UsageError(
-            f"{option} compares all vectors with each other; name the folder: --index {store.path}"
+            f"{option} compares all vectors with each other; name the folder: --index {store}"
         )
     if publication.recall:
         print_notes(f"neighbors are approximate ({publication.recall})")

@@ -52,19 +52,19 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
 
     if remove is not None:
         remove_label(store.path, remove)
-        echo(f"Removed {remove!r} from {store.path}", err=True)
+        echo(f"Removed {remove!r} from {store}", err=True)
         return
     if label is None:
         known = derived_labels(store).items()
         if as_json:
             print_json_lines(
-                ({"label": name, "expression": text} for name, text in known), index=store.path
+                ({"label": name, "expression": text} for name, text in known), index=store
             )
         elif known:
-            echo(f"Derived labels of {store.path}")
+            echo(f"Derived labels of {store}")
             print_table(["label", "expression"], list(known))
         else:
-            echo(f"{store.path} has no derived labels; see 'artsim label --help'")
+            echo(f"{store} has no derived labels; see 'artsim label --help'")
         return
     derivation, values = add_label(store.path, label)
     counts = Counter(value for value in values if value is not None)
@@ -72,8 +72,8 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
     if as_json:
         found: dict[str, Any] = {"label": derivation.name, "expression": derivation.expression}
         found |= {"classes": dict(counts.most_common()), "missing": missing}
-        print_json_lines([found], index=store.path)
+        print_json_lines([found], index=store)
         return
     classes = plural(len(counts), "class", "classes")
-    echo(f"{derivation.name} in {store.path}: {classes}, {missing:,} missing")
+    echo(f"{derivation.name} in {store}: {classes}, {missing:,} missing")
     print_counts(dict(counts.most_common()))

@@ -99,7 +99,7 @@ def leaderboard(
         setting = {"split": plan.split, "group": plan.group, "seed": plan.seed}
         print_json_lines(row | setting for row in rows)
         return
-    echo(f"Leaderboard of {', '.join(str(store.path) for store in stores)}")
+    echo(f"Leaderboard of {', '.join(str(store) for store in stores)}")
     for name in top["probe"]:
         some = [each for each in standings if each.label.name == name]
         _print_label(some, [bests[name] for bests in top.values()], several=len(stores) > 1)

@@ -84,10 +84,9 @@ def leaks(
 
         catalog = read_collection(collection, options=ReaderOptions(images=images))
         report = audit_catalog(catalog, splits, **columns)
-        path = Path(collection)
+        store = None
     else:
         store = open_store(index)
-        path = store.path
         from artsim.splits import audit_splits
 
         with show_progress("Reading pictures") as progress:
@@ -102,9 +101,9 @@ def leaks(
             )
     note_left_out(unhashed=report.unhashed)
     if as_json:
-        print_json_lines(_rows(report), index=path if collection is None else None)
+        print_json_lines(_rows(report), index=store)
     else:
-        echo(f"Leaks in {path}")
+        echo(f"Leaks in {collection if store is None else store}")
         _print_report(report)
     if strict and any(each.leaks for each in report.comparisons):
         sys.exit(1)

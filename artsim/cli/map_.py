@@ -25,7 +25,7 @@ from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_cores, count_option, file_option
 from artsim.cli.output import echo, print_json_lines, print_written
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shown_path
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
@@ -104,10 +104,10 @@ def map_(
         draw_points(png, points, values, title=label)
     file = layout_file(store, tap)
     if as_json:
-        row = {"tap": tap, "pictures": len(points), "layout": str(file)}
-        print_json_lines([row | ({"png": str(png)} if png else {})], index=store.path)
+        row = {"tap": tap, "pictures": len(points), "layout": shown_path(file)}
+        print_json_lines([row | ({"png": str(png)} if png else {})], index=store)
     else:
-        echo(f"Map of {store.path} ({plural(len(points), 'picture')}, by {tap})")
+        echo(f"Map of {store} ({plural(len(points), 'picture')}, by {tap})")
         print_written(file, png)
     if opened:
         _open_atlas(store, tap)

@@ -52,7 +52,7 @@ from artsim.cli.output import (
     resumable,
     show_progress,
 )
-from artsim.datatypes import parse_spec, plural
+from artsim.datatypes import parse_spec, plural, shown_path
 
 if TYPE_CHECKING:
     from artsim.store import Version
@@ -151,7 +151,7 @@ def migrate(
         folder = _build(path, resolve_model(model), as_json=as_json, **options)
         if not switch:
             if not as_json:
-                echo(f"\nTo use it: artsim migrate {path} --switch")
+                echo(f"\nTo use it: artsim migrate {shown_path(path)} --switch")
             return
         name = folder.name
     if switch or back:
@@ -264,12 +264,15 @@ def _choose(path: Path, name: str | None, *, replaced: bool) -> Version:
         what = f"no version {name!r}" if name else f"no {'replaced' if replaced else 'new'} version"
         known = ", ".join(each.path.name for each in every) or "none"
         raise StoreError(
-            f"{str(path)!r} has {what}; there are: {known}. Make one with 'artsim migrate {path} "
+            f"{shown_path(path)!r} has {what}; there are: {known}. Make one with 'artsim migrate "
+            f"{shown_path(path)} "
             "-m MODEL'; one that was interrupted is finished by the same command"
         )
     if len(some) > 1 and not replaced:
         names = ", ".join(each.path.name for each in some)
-        raise click.UsageError(f"{path} has several new versions; choose with --name: {names}")
+        raise click.UsageError(
+            f"{shown_path(path)} has several new versions; choose with --name: {names}"
+        )
     return some[-1]
 
 
@@ -286,7 +289,7 @@ def _switch(path: Path, version: Version, *, allow_loss: bool, as_json: bool) ->
         row = {"switched": spec, "rows": store.rows, "old": old.name, "kept": kept.to_json()}
         print_json_lines([row], index=path)
         return
-    echo(f"{path}: {plural(store.rows, 'picture')} by {spec}")
+    echo(f"{shown_path(path)}: {plural(store.rows, 'picture')} by {spec}")
     echo(f"  The old version is kept in {old}: --back restores it, --drop-old deletes it")
     print_kept(path, kept)
 
@@ -298,20 +301,22 @@ def _drop(path: Path, name: str | None, *, as_json: bool) -> None:
     with lock_index(path):
         if damaged := Store.open(path).damaged_parts():
             raise StoreError(
-                f"{damaged[0]} of {str(path)!r} is damaged, so that the old versions are kept; run "
-                f"'artsim repair {path}' first"
+                f"{damaged[0]} of {shown_path(path)!r} is damaged, so that the old versions are "
+                f"kept; run 'artsim repair {shown_path(path)}' first"
             )
         old = [each for each in read_versions(path) if each.replaced]
         chosen = [each for each in old if name in (None, each.path.name)]
         if not chosen:
             known = ", ".join(each.path.name for each in old) or "none"
-            raise StoreError(f"{str(path)!r} has no replaced version to delete; there are: {known}")
+            raise StoreError(
+                f"{shown_path(path)!r} has no replaced version to delete; there are: {known}"
+            )
         for each in chosen:
             remove_version(each.path)
             if as_json:
                 print_json_lines([{"dropped": each.path.name}], index=path)
             else:
-                echo(f"Deleted {each.path}")
+                echo(f"Deleted {shown_path(each.path)}")
 
 
 def _list(path: Path, *, as_json: bool) -> None:
@@ -335,4 +340,7 @@ def _list(path: Path, *, as_json: bool) -> None:
         ]
         print_table(list(found[0]), rows, right=["pictures"], whole=["version", "replaced"])
     else:
-        print_notes(f"{path} has no other versions; make one with 'artsim migrate {path} -m MODEL'")
+        print_notes(
+            f"{shown_path(path)} has no other versions; make one with "
+            f"'artsim migrate {shown_path(path)} -m MODEL'"
+        )

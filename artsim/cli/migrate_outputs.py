@@ -15,7 +15,7 @@ from artsim.cli.output import (
     print_written,
     write_rows,
 )
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shown_path
 
 if TYPE_CHECKING:
     from artsim.embedding import EmbedSummary
@@ -37,7 +37,7 @@ class Results:
         self._pair, self._json = pair, as_json
         self._models = tuple(store.manifest.passport.spec for store in (pair.store, pair.version))
         echo(
-            f"{summary.path}: {plural(summary.rows, 'picture')} by {self._models[1]}, "
+            f"{shown_path(summary.path)}: {plural(summary.rows, 'picture')} by {self._models[1]}, "
             f"{summary.embedded:,} of them embedded now",
             err=as_json,
         )
@@ -66,7 +66,7 @@ class Results:
             self._draw(found, sheet, html, facts)
         if self._json:
             row = {"neighbors": found.k, "works": len(found.rows), "overlap": found.overlap}
-            print_json_lines([{**row, "histogram": found.histogram}], index=self._pair.store.path)
+            print_json_lines([{**row, "histogram": found.histogram}], index=self._pair.store)
             return
         for fact in facts:
             echo(f"  {fact}")
@@ -91,7 +91,7 @@ class Results:
     def show_labels(self, found: Sequence[LabelComparison], skipped: dict[str, str]) -> None:
         """Show how well neighbors predict each label."""
         if self._json:
-            print_json_lines((each.to_json() for each in found), index=self._pair.store.path)
+            print_json_lines((each.to_json() for each in found), index=self._pair.store)
         elif found:
             echo("\nLabels predicted by nearest neighbors, on the same test pictures")
             columns = ["baseline", "old", "new", "difference", "test"]
@@ -109,7 +109,7 @@ class Results:
     def show_map(self, done: MapReport) -> None:
         """Show how good the linear map is, and what it was used for."""
         if self._json:
-            print_json_lines([{"map": done.to_json()}], index=self._pair.store.path)
+            print_json_lines([{"map": done.to_json()}], index=self._pair.store)
             return
         echo(
             f"\nLinear map, old to new: recall@10 {done.recall:.3f} on {done.test:,} works that "
@@ -132,7 +132,7 @@ class Results:
         if gone := sorted(mine - theirs):
             print_notes(
                 f"{plural(len(gone), 'work')} of the index, such as {gone[0]!r}, could not be "
-                f"embedded (see 'artsim info {version.path} --failures'): --map computes their "
+                f"embedded (see 'artsim info {version} --failures'): --map computes their "
                 "vectors from the old ones, and --switch stops without --allow-loss"
             )
 
@@ -160,7 +160,7 @@ def print_kept(path: Path, kept: Kept) -> None:
     if kept.maps:
         echo(f"  The map of {', '.join(kept.maps)} stays with the old version: 'artsim map'")
     for address in kept.addresses:
-        echo(f"  {address} has the old vectors: 'artsim publish {path} {address}'")
+        echo(f"  {address} has the old vectors: 'artsim publish {shown_path(path)} {address}'")
 
 
 def _label_row(each: LabelComparison) -> list[object]:

@@ -16,11 +16,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from artsim.datatypes import finite, plural, printable
+from artsim.datatypes import finite, plural, printable, shown_path
 
 if TYPE_CHECKING:
     from artsim.datatypes import Estimate, Progress
     from artsim.splits import Split
+    from artsim.store import Store
 
 _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
 _MARGIN = 3  # characters around a column
@@ -34,13 +35,19 @@ def echo(text: str = "", *, err: bool = False) -> None:
     click.echo(printable(text), err=err)  # noqa: TID251 - the one place
 
 
-def print_json_lines(rows: Iterable[Mapping[str, Any]], *, index: Path | None = None) -> None:
+def print_json_lines(
+    rows: Iterable[Mapping[str, Any]], *, index: Store | Path | None = None
+) -> None:
     """Print one JSON object per line, each with the index it comes from.
 
     Numbers that are not finite, which JSON lacks, are null.
     """
     for row in rows:
-        row = row if index is None else {**row, "index": str(index)}
+        row = (
+            row
+            if index is None
+            else {**row, "index": shown_path(index) if isinstance(index, Path) else str(index)}
+        )
         text = json.dumps(finite(row), ensure_ascii=False, allow_nan=False)
         # Bytes that are not UTF-8 are surrogates in Python: escaped they are ASCII, and JSON.
         echo(text.encode("utf-8", "backslashreplace").decode())
@@ -147,7 +154,7 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
 def print_written(*files: Path | None) -> None:
     """Print the path of every file that was written, skipping None."""
     for file in filter(None, files):
-        echo(f"Written to {file}")
+        echo(f"Written to {shown_path(file)}")
 
 
 def print_notes(*notes: str) -> None:
@@ -228,7 +235,7 @@ def resumable(where: Path, what: str = "pictures") -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         again = "Run the same command to resume."
-        echo(f"\nStopped; finished {what} are in {where}. {again}", err=True)
+        echo(f"\nStopped; finished {what} are in {shown_path(where)}. {again}", err=True)
         sys.exit(130)
 
 

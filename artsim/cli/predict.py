@@ -34,7 +34,7 @@ from artsim.datatypes import plural
 if TYPE_CHECKING:
     from artsim.labels.trees import Hierarchy
     from artsim.prediction import Prediction, Predictor
-    from artsim.store import Failure
+    from artsim.store import Failure, Store
 
 _SAVED = 1000  # rows between two writes of --output, at least: the work lost if interrupted
 
@@ -111,7 +111,9 @@ def predict(
         artsim predict new-photos/ --head medium --hierarchy media.csv
         artsim predict new-photos/ --run heritage-two-stage-20260102-030405 -o predictions.csv
     """
-    picture = Path(pictures[0]) if pictures else None
+    from artsim.places import as_path
+
+    picture = as_path(pictures[0]) if pictures else None
     if (picture is None) == (not ids):
         raise click.UsageError("name a picture, a folder or table of pictures, or --id ID")
     if run is not None and hierarchy is not None:
@@ -124,7 +126,7 @@ def predict(
     from artsim.search import load_index_extractor
 
     rows: list[dict[str, Any]] = []
-    path: Path | None = None  # of the index
+    store: Store | None = None
     predictor: Predictor
     options: dict[str, Any] = {"top": top, "min_confidence": min_confidence}
     if run is not None:
@@ -136,7 +138,6 @@ def predict(
         title, seen = None, "the network was trained on this picture, or chosen by it"
     else:
         store = open_store(index)
-        path = store.path
         many = picture is not None and is_collection(picture)
         compute = (make_compute if many else compute_for_few)(device, backend, precision)
         load = partial(load_index_extractor, store, model=model, weights=weights, compute=compute)
@@ -153,7 +154,7 @@ def predict(
     if output is not None:
         _write(output, rows, found, with_paths=hierarchy is not None)
     elif as_json:
-        print_json_lines((each.to_json() for each in found), index=path)
+        print_json_lines((each.to_json() for each in found), index=store)
     else:
         _print(list(found), title, seen)
     for failure in failures:

@@ -158,7 +158,7 @@ def probe(
             setting = {"tap": plan.tap, "split": plan.split, "group": apart}
             rows = [each.to_json() for each in some]
             rows += [{"mean_of": row["labels"]} | row for row in means(some)]
-            print_json_lines((row | setting for row in rows), index=store.path)
+            print_json_lines((row | setting for row in rows), index=store)
     else:
         _print_probes(store, plan, probes, ordinary)
     if not no_save:
@@ -184,7 +184,7 @@ def _repeat(
     if as_json:
         for group, probes in found.items():
             setting = {"tap": plan.tap, "group": group}
-            print_json_lines((each.to_json() | setting for each in probes), index=store.path)
+            print_json_lines((each.to_json() | setting for each in probes), index=store)
     else:
         _print_repeated(store, plan, splits, found)
 
@@ -196,7 +196,7 @@ def _print_repeated(
     found: Mapping[str | None, Sequence[RepeatedProbe]],
 ) -> None:
     pictures = plural(store.rows, "picture")
-    echo(f"Probes on {store.path} ({pictures}, by {plan.tap}): mean of {splits} random splits")
+    echo(f"Probes on {store} ({pictures}, by {plan.tap}): mean of {splits} random splits")
     for metric, (heading, floor) in _HEADINGS.items():
         rows = []
         some = [(group, each) for group, probes in found.items() for each in probes]
@@ -235,7 +235,7 @@ def _print_probes(
     from artsim.evaluation.probe import means
 
     more = f" and {', '.join(plan.metadata)}" if plan.metadata else ""
-    echo(f"Probes on {store.path} ({plural(store.rows, 'picture')}, by {plan.tap}{more})")
+    echo(f"Probes on {store} ({plural(store.rows, 'picture')}, by {plan.tap}{more})")
     below = f"  by {plan.group}" if ordinary else ""  # a row under that of the ordinary split
     for metric, (heading, floor) in _HEADINGS.items():
         rows = []

@@ -17,6 +17,7 @@ from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.search.published import PublishSummary
+    from artsim.store import Store
 
 
 @cloup.command()
@@ -54,20 +55,20 @@ def publish(index: Path | None, addresses: tuple[str, ...], as_json: bool) -> No
     places = addresses or published_addresses(store.path)
     if not places:
         raise click.UsageError(
-            f"{str(store.path)!r} is not published yet; give an address, such as "
+            f"{str(store)!r} is not published yet; give an address, such as "
             f"lance:published/{store.path.name}"
         )
     for address in places:
         with show_progress("publishing") as progress:
             summary = publish_to(store, address, token=milvus_token(), progress=progress)
         if as_json:
-            print_json_lines([vars(summary)], index=store.path)
+            print_json_lines([vars(summary)], index=store)
         else:
-            _print(store.path, summary)
+            _print(store, summary)
 
 
-def _print(path: Path, summary: PublishSummary) -> None:
-    echo(f"{path}: {plural(summary.rows, 'picture')} at {summary.address}")
+def _print(store: Store, summary: PublishSummary) -> None:
+    echo(f"{store}: {plural(summary.rows, 'picture')} at {summary.address}")
     old = f", {plural(summary.removed, 'old part')} removed" if summary.removed else ""
     echo(f"  {summary.added:,} added, {summary.kept:,} kept{old}")
     for tap, recall in summary.recall.items():

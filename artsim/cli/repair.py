@@ -24,7 +24,7 @@ from artsim.cli.options.computing import (
 )
 from artsim.cli.options.index import find_index, index_argument, index_option
 from artsim.cli.output import echo, resumable, show_progress
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shown_path
 
 if TYPE_CHECKING:
     from artsim.datatypes import Catalog
@@ -89,14 +89,14 @@ def repair(
         done = repair_index(path, catalog, extractor, settings=settings, progress=progress)
     damaged = [*(["manifest.json"] if done.manifest else []), *done.before.damaged]
     if not damaged:
-        echo(f"{path}: all checksums match")
+        echo(f"{shown_path(path)}: all checksums match")
     for name in damaged:
         if name not in done.after.damaged:
-            echo(f"{path / name}: repaired")
+            echo(f"{shown_path(path / name)}: repaired")
     if done.embedded:
-        echo(f"{path}: {plural(done.embedded.embedded, 'picture')} embedded again")
+        echo(f"{shown_path(path)}: {plural(done.embedded.embedded, 'picture')} embedded again")
     for name in done.after.damaged:
         remedy = _REMEDIES.get(Path(name).parts[0], "embed the collection again to a new folder")
-        echo(f"{path / name}: damaged; {remedy}", err=True)
+        echo(f"{shown_path(path / name)}: damaged; {remedy}", err=True)
     if done.after.damaged:
         sys.exit(1)

@@ -32,6 +32,7 @@ from artsim.cli.output import echo, fixed, print_json_lines, print_table, show_p
 from artsim.datatypes import plural
 
 if TYPE_CHECKING:
+    from artsim.store import Store
     from artsim.study import Study, StudyPlan
 
 _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
@@ -114,7 +115,7 @@ def report(
     )
     file = output or html or Path(f"{store.manifest.name}-report.html")
     files = {"--output": file, "--markdown": markdown, "--csv": tables}
-    command = _command(store.path, plan, files)
+    command = _command(store, plan, files)
     with show_progress(f"report on {store.manifest.name}") as progress:
         found = study(store, plan, device=find_device(device), progress=progress)
         page, pictures = study_page(found, command, workers=workers)
@@ -126,16 +127,16 @@ def report(
     if tables is not None:
         written.append(f"{tables} ({len(write_csv(found, tables)):,} CSV)")
     if as_json:
-        print_json_lines(found.records(), index=store.path)
+        print_json_lines(found.records(), index=store)
     else:
-        _print(store.path, found)
+        _print(store, found)
     for each in written:
         echo(f"Written to {each}", err=True)
 
 
-def _command(path: Path, plan: StudyPlan, files: dict[str, Path | None]) -> str:
+def _command(store: Store, plan: StudyPlan, files: dict[str, Path | None]) -> str:
     """Return the command with everything that was chosen by default written out."""
-    words = ["artsim", "report", "--index", str(path), "--tap", plan.tap]
+    words = ["artsim", "report", "--index", str(store), "--tap", plan.tap]
     for label in plan.labels:
         words += ["--label", label]
     if plan.hierarchy is not None:
@@ -148,8 +149,8 @@ def _command(path: Path, plan: StudyPlan, files: dict[str, Path | None]) -> str:
     return shlex.join(words)
 
 
-def _print(path: Path, found: Study) -> None:
-    echo(f"Report on {path} ({plural(found.rows, 'picture')}, by {found.spec}, {found.tap})")
+def _print(store: Store, found: Study) -> None:
+    echo(f"Report on {store} ({plural(found.rows, 'picture')}, by {found.spec}, {found.tap})")
     rows = []
     for label in found.labels:
         splits = [(label.split.name, label.methods, label.split)]

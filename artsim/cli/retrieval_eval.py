@@ -102,14 +102,14 @@ def retrieval_eval(
     found = list(retrieve(store, plan))
     if as_json:
         setting = {"tap": plan.tap, "split": plan.split, "junk": plan.junk, "seed": plan.seed}
-        print_json_lines((_as_dict(each) | setting for each in found), index=store.path)
+        print_json_lines((_as_dict(each) | setting for each in found), index=store)
         if per_class:
             rows = (row for each in found for row in _classes(each))
-            print_json_lines(rows, index=store.path)
+            print_json_lines(rows, index=store)
         return
     ignored = f", same {plan.junk} ignored" if plan.junk else ""
     pictures = plural(store.rows, "picture")
-    echo(f"Retrieval on {store.path} ({pictures}, by {plan.tap}{ignored})")
+    echo(f"Retrieval on {store} ({pictures}, by {plan.tap}{ignored})")
     note_left_out(zeros=found[0].without_vector)
     for each in found:
         _print_retrieval(each)

@@ -71,7 +71,7 @@ def review(
         found = read_review(store, name, reviewed, by=reviewer or _user())
         print_notes(*found.problems)
         if as_json:
-            print_json_lines([vars(found)], index=store.path)
+            print_json_lines([vars(found)], index=store)
         elif not (found.accepted or found.corrected or found.rejected):
             echo(
                 f"No row of {reviewed} has a decision; write accept or reject in the column "
@@ -79,7 +79,7 @@ def review(
             )
         else:
             done = f"{found.accepted:,} accepted, {found.corrected:,} corrected"
-            echo(f"{found.name} in {store.path}: {done}, {found.rejected:,} rejected")
+            echo(f"{found.name} in {store}: {done}, {found.rejected:,} rejected")
             echo(f"  {plural(found.open, 'row')} without a decision")
         if found.problems:
             raise click.exceptions.Exit(1)
@@ -98,16 +98,16 @@ def _list(store: Store, as_json: bool) -> None:
         for name, column in stored_predictions(store).items()
     ]
     if as_json:
-        print_json_lines(found, index=store.path)
+        print_json_lines(found, index=store)
     elif found:
-        echo(f"Predictions stored in {store.path}")
+        echo(f"Predictions stored in {store}")
         cells = [
             [each["column"], str(each["created"])[:16].replace("T", " "), each["by"]]
             for each in found
         ]
         print_table(["column", "created", "made"], cells, whole=["column", "created"])
     else:
-        echo(f"{store.path} has no stored predictions; see 'artsim zero-shot --help'")
+        echo(f"{store} has no stored predictions; see 'artsim zero-shot --help'")
 
 
 def _user() -> str:

@@ -101,7 +101,7 @@ def write_outputs(
         _write(searcher, answer, outputs, encoder)
     note_unknown(answer.unknown)
     if as_json:
-        print_json_lines(map(_as_dict, answer.matches), index=searcher.store.path)
+        print_json_lines(map(_as_dict, answer.matches), index=searcher.store)
         if not answer.matches:
             echo(answer.nothing, err=True)
         return
@@ -140,7 +140,7 @@ def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
     store = searcher.store
     some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
     pictures = f"{some}{plural(store.rows, 'picture')}"
-    echo(f"Similar to {answer.name} in {store.path} ({pictures}, by {answer.by})")
+    echo(f"Similar to {answer.name} in {store} ({pictures}, by {answer.by})")
     if between := _between(searcher, answer):
         echo(between)
     if answer.missing:

@@ -38,10 +38,10 @@ class TermReader:
             FetchError: If a URL cannot be fetched.
         """
         from artsim.fetch import FetchSettings
-        from artsim.places import is_file
+        from artsim.places import is_file, is_remote
 
         fetching = FetchSettings(retries=1, allow_private=self.allow_private)
-        is_name = is_file(text) or self.works.has(text)
+        is_name = is_remote(text) or is_file(text) or self.works.has(text)
         weighted = None if is_name else _WEIGHTED.fullmatch(text)
         weight = float(weighted["weight"]) if weighted else 1.0
         found = read_query(weighted["text"] if weighted else text, self.works, fetching=fetching)

@@ -17,6 +17,7 @@ from artsim.cli.output import echo, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.splits import StoredSplit
+    from artsim.store import Store
 
 
 @cloup.command()
@@ -82,7 +83,7 @@ def split(
     if name is None:
         drawn = [read_stored_split(store, each) for each in stored_splits(store)]
         if not drawn and not as_json:
-            echo(f"{store.path} has no splits; make one with --name NAME")
+            echo(f"{store} has no splits; make one with --name NAME")
     else:
         if fractions is None and folds is None and per_class is None:
             fractions = "80/20"
@@ -95,10 +96,10 @@ def split(
         )
         drawn = [make_split(store, name, plan, replace=replace)]
     if as_json:
-        print_json_lines(map(_describe, drawn), index=store.path)
+        print_json_lines(map(_describe, drawn), index=store)
     else:
         for each in drawn:
-            _print_split(each, store.path)
+            _print_split(each, store)
 
 
 def _fractions(text: str) -> tuple[float, ...]:
@@ -129,14 +130,14 @@ def _describe(split: StoredSplit) -> dict[str, object]:
     }
 
 
-def _print_split(split: StoredSplit, path: Path) -> None:
+def _print_split(split: StoredSplit, store: Store) -> None:
     plan = split.plan
     if plan is not None:
         notes = [f"seed {plan.seed}"]
         notes += [f"stratified by {plan.stratify}"] if plan.stratify else []
         notes += [f"grouped by {plan.group}"] if plan.group else []
         notes += [f"{plan.per_class:,} of each class"] if plan.per_class else []
-        echo(f"{split.name} in {path}: {', '.join(notes)}")
+        echo(f"{split.name} in {store}: {', '.join(notes)}")
     rows = [[part, f"{count:,}"] for part, count in split.counts.items()]
     for what, count in (
         ("not sampled", split.left_out),

@@ -143,7 +143,7 @@ def teach(
 
     if delete:
         delete_concept(store, name)
-        echo(f"Deleted the concept {name!r} of {store.path}", err=True)
+        echo(f"Deleted the concept {name!r} of {store}", err=True)
         return
     works = Works(store)
     before = load_concept(store, name)
@@ -161,7 +161,7 @@ def teach(
     if as_json:
         summary = _summary(saved, concept, evaluated)
         lines = ({"use": use, **row} for use, some in found.items() for row in some)
-        print_json_lines([summary, *lines], index=store.path)
+        print_json_lines([summary, *lines], index=store)
     else:
         _print(store, saved, concept, evaluated)
         _print_works("\nLikeliest", works, found["likely"], previews)
@@ -274,9 +274,7 @@ def _summary(saved: SavedConcept, concept: Concept, evaluated: HeldOut | None) -
 
 def _print(store: Store, saved: SavedConcept, concept: Concept, evaluated: HeldOut | None) -> None:
     positive, negative = (len(concept.marks.of(sign)) for sign in (True, False))
-    echo(
-        f"{saved.name} in {store.path}: {plural(positive, 'positive mark')}, {negative:,} negative"
-    )
+    echo(f"{saved.name} in {store}: {plural(positive, 'positive mark')}, {negative:,} negative")
     if evaluated is None:
         echo("  From 3 positive and 3 negative marks on, it is tested on marks that are left out.")
     else:
@@ -325,9 +323,9 @@ def _apply(store: Store, name: str, other: Path, as_json: bool) -> None:
     if as_json:
         columns = [saved.name, saved.score]
         row = {"concept": saved.name, "applied": True, "columns": columns, "yes": saved.yes}
-        print_json_lines([row], index=target.path)
+        print_json_lines([row], index=target)
     else:
-        echo(f"\n{name} in {target.path}: {saved.yes:,} of {plural(saved.rows, 'picture')} yes")
+        echo(f"\n{name} in {target}: {saved.yes:,} of {plural(saved.rows, 'picture')} yes")
 
 
 def _list(store: Store, as_json: bool) -> None:
@@ -341,10 +339,10 @@ def _list(store: Store, as_json: bool) -> None:
         counts = {sign: len(head.marks.of(sign == "positive")) for sign in ("positive", "negative")}
         found.append({"concept": name, **counts, "created": head.created})
     if as_json:
-        print_json_lines(found, index=store.path)
+        print_json_lines(found, index=store)
     elif found:
-        echo(f"Concepts of {store.path}")
+        echo(f"Concepts of {store}")
         rows = [[*list(each.values())[:-1], str(each["created"])[:10]] for each in found]
         print_table(list(found[0]), rows, right=["positive", "negative"])
     else:
-        echo(f"{store.path} has no concepts; see 'artsim teach --help'")
+        echo(f"{store} has no concepts; see 'artsim teach --help'")

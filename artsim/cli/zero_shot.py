@@ -145,7 +145,7 @@ def zero_shot(
             if not as_json:
                 _print_saved(store, saved)
         if as_json:
-            print_json_lines([row], index=store.path)
+            print_json_lines([row], index=store)
 
 
 def _prompts(
@@ -187,7 +187,7 @@ def _print(store: Store, found: Sequence[ZeroShot]) -> None:
     from artsim.metrics import scores_to_json
 
     spec = store.manifest.passport.spec
-    echo(f"Zero-shot on {store.path} ({plural(store.rows, 'picture')}, by {spec})")
+    echo(f"Zero-shot on {store} ({plural(store.rows, 'picture')}, by {spec})")
     for metric, heading in (("top1", "top-1"), ("mAP", "mean average precision over the classes")):
         rows = []
         for each in found:
@@ -232,7 +232,7 @@ def _print(store: Store, found: Sequence[ZeroShot]) -> None:
 def _print_saved(store: Store, saved: SavedZeroShot) -> None:
     missing = f", {saved.missing:,} without a prediction" if saved.missing else ""
     echo(
-        f"\n{saved.column} stored in {store.path}{missing}; "
+        f"\n{saved.column} stored in {store}{missing}; "
         f"review it with 'artsim review {saved.column}'"
     )
     print_counts(saved.counts)

@@ -3,6 +3,7 @@
 from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.captions import as_text, caption_columns, first_text
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
+from artsim.datatypes.copies import name_copy, shown_path
 from artsim.datatypes.estimate import FEW_GROUPS, Estimate
 from artsim.datatypes.files import name_as_text
 from artsim.datatypes.finite import finite
@@ -58,10 +59,12 @@ __all__ = [
     "first_text",
     "format_of",
     "name_as_text",
+    "name_copy",
     "no_progress",
     "parse_spec",
     "plural",
     "printable",
     "read_preprocessing",
+    "shown_path",
     "tile_boxes",
 ]

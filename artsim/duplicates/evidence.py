@@ -103,13 +103,13 @@ def gather(
     first = stores[0]
     name = first.tap(tap).name
     differences = [
-        f"{store.path}: {difference}"
+        f"{store}: {difference}"
         for store in stores[1:]
         for difference in first.manifest.passport.differences(store.manifest.passport)
     ]
     # Imported vectors do not record how they were made.
     differences += [
-        f"{store.path} holds imported vectors"
+        f"{store} holds imported vectors"
         for store in stores
         if len(stores) > 1 and store.manifest.passport.is_external
     ]

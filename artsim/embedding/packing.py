@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from artsim.datatypes import SHORT_NAMES, ExtractorSpec
+from artsim.datatypes import SHORT_NAMES, ExtractorSpec, shown_path
 from artsim.errors import ModelError
 from artsim.models import (
     IN_INDEX,
@@ -83,7 +83,7 @@ def pack_index(path: Path, spec: ExtractorSpec, *, weights: Path | None = None) 
     if facts.network_sha256 != passport.weights_sha256:
         file.unlink()
         raise ModelError(
-            f"{spec.network} has other weights than the network of {str(path)!r} had; name the "
-            "model and weights that made it"
+            f"{spec.network} has other weights than the network of {shown_path(path)!r} had; name "
+            "the model and weights that made it"
         )
     return facts

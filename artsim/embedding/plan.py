@@ -119,12 +119,12 @@ def _check_loss(store: Store, catalog: Catalog, *, gone: int) -> None:
     source, before = str(catalog.source), store.manifest.source
     if source != before:
         raise StoreError(
-            f"{gone:,} of the {store.rows:,} pictures in {str(store.path)!r}, made from "
+            f"{gone:,} of the {store.rows:,} pictures in {str(store)!r}, made from "
             f"{before!r}, are not in {source!r}; choose another folder with -o, or pass "
             "--allow-loss"
         )
     raise StoreError(
-        f"{gone:,} of the {store.rows:,} pictures in {str(store.path)!r} are gone from "
+        f"{gone:,} of the {store.rows:,} pictures in {str(store)!r} are gone from "
         f"{source!r}; if its disk is mounted and that is right, pass --allow-loss"
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from artsim import index  # its names load FAISS when they are used
-from artsim.datatypes import Catalog, Progress, no_progress
+from artsim.datatypes import Catalog, Progress, no_progress, shown_path
 from artsim.embedding.chunks import EmbedSettings
 from artsim.embedding.run import EmbedSummary, embed_collection
 from artsim.errors import StoreError
@@ -53,14 +53,14 @@ def repair_index(
     if before.needs_pictures or (not is_external and _is_unfinished(store)):
         if is_external:
             raise StoreError(
-                f"{', '.join(before.damaged)} of {str(path)!r} are damaged, and its vectors were "
+                f"{', '.join(before.damaged)} of {str(store)!r} are damaged, and its vectors were "
                 "computed elsewhere; run 'artsim import-vectors' again to another folder"
             )
         catalog = open_collection(store)
         if tuple(catalog.fields) != store.manifest.fields:
             raise StoreError(
                 f"{str(catalog.source)!r} is now read with other columns or types than those of "
-                f"{str(path)!r}; give the options of 'artsim embed' that made it"
+                f"{shown_path(path)!r}; give the options of 'artsim embed' that made it"
             )
         extractor = load_extractor(store)
         settings = replace(

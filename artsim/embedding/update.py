@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalog
+from artsim.datatypes import Catalog, shown_path
 from artsim.embedding.plan import EmbedPlan
 from artsim.errors import PassportError, ReaderError
 from artsim.models import Extractor
@@ -66,7 +66,7 @@ def open_or_create(
         differences.append(f"tiles per side: {store.manifest.tiles}, not {tiles}")
     if differences:
         raise PassportError(
-            f"{str(path)!r} was embedded with other settings ({'; '.join(differences)}); "
+            f"{shown_path(path)!r} was embedded with other settings ({'; '.join(differences)}); "
             "embed to another folder with -o, or with the same options as before"
         )
     return store

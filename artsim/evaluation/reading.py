@@ -25,14 +25,14 @@ def choose_labels(
         EvaluationError: If the index has no picture, or no label.
     """
     if not store.rows:
-        raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
+        raise EvaluationError(f"{str(store)!r} holds no picture; see 'artsim info'")
     names, not_labels = tuple(dict.fromkeys(named)), dict[str, str]()
     if not names:
         possible, not_labels = label_columns(store)
         names = tuple(name for name in possible if name not in taken)
     if not names:
         raise EvaluationError(
-            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
+            f"no column of {str(store)!r} can be a label; see 'artsim info', "
             "or name one with --label"
         )
     return names, not_labels
@@ -44,7 +44,7 @@ def unit_vectors(store: Store, tap: str) -> tuple[NDArray[np.float32], NDArray[n
     Raises:
         EvaluationError: If a value is not finite.
     """
-    shape, name = (store.rows, store.tap(tap).dim), f"the vectors {tap!r} of {str(store.path)!r}"
+    shape, name = (store.rows, store.tap(tap).dim), f"the vectors {tap!r} of {str(store)!r}"
     vectors, empty = blocks_to_unit(store.iter_vectors(tap), shape, name)
     return vectors, ~np.isin(np.arange(len(vectors)), empty)
 

@@ -142,9 +142,7 @@ def _manifest(path: Path, file: VectorFile, catalog: Catalog | None, tap: str) -
 
 def _refuse_finished(store: Store) -> None:
     if store.manifest.complete or not store.manifest.passport.is_external:
-        raise StoreError(
-            f"{str(store.path)!r} is an index already; import to another folder with -o"
-        )
+        raise StoreError(f"{str(store)!r} is an index already; import to another folder with -o")
 
 
 def _import(

@@ -51,7 +51,7 @@ def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo
         StoreError: If it cannot be written.
     """
     if not store.rows:
-        raise SearchError(f"{str(store.path)!r} has no pictures; see 'artsim info'")
+        raise SearchError(f"{str(store)!r} has no pictures; see 'artsim info'")
     note = read_note(store, tap)
     goals = goals or (note.goals if note else Goals())
     rows, dim = store.rows, store.tap(tap).dim

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from artsim.datatypes import Progress, no_progress
+from artsim.datatypes import Progress, no_progress, shown_path
 from artsim.errors import StoreError
 from artsim.index.build import build_index
 from artsim.index.layout import renew_layout
@@ -36,10 +36,12 @@ def compact_index(
         store = Store.open(path)
         if not store.manifest.complete:
             raise StoreError(
-                f"{str(path)!r} is not complete; run 'artsim embed' again to finish it first"
+                f"{shown_path(path)!r} is not complete; run 'artsim embed' again to finish it first"
             )
         if damaged := store.damaged_parts():
-            raise StoreError(f"{str(path / damaged[0])!r} is damaged; run 'artsim repair {path}'")
+            raise StoreError(
+                f"{damaged[0]} of {str(store)!r} is damaged; run 'artsim repair {store}'"
+            )
         before = len(store.manifest.parts)
         groups = merged_parts(store, part_bytes)
         taps = [tap.name for tap in store.manifest.passport.taps]

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from artsim.datatypes import shown_path
 from artsim.errors import EvaluationError, StoreError
 from artsim.index.opening import open_index
 from artsim.index.vectors import Vectors, unit
@@ -127,7 +128,9 @@ def read_layout(store: Store, tap: str) -> NDArray[np.float32] | None:
         x, y = (table.column(name).to_numpy() for name in "xy")
     except (ValueError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0]
-        raise StoreError(f"{str(file)!r} is damaged ({reason}); run 'artsim map' again") from error
+        raise StoreError(
+            f"{shown_path(file)!r} is damaged ({reason}); run 'artsim map' again"
+        ) from error
     return np.stack([x, y], axis=1).astype(np.float32)
 
 
@@ -141,7 +144,7 @@ def write_table(store: Store, tap: str, file: Path) -> None:
     """
     points = read_layout(store, tap)
     if points is None:
-        raise EvaluationError(f"{str(store.path)!r} has no map by {tap!r}; run 'artsim map'")
+        raise EvaluationError(f"{str(store)!r} has no map by {tap!r}; run 'artsim map'")
     fields = [field.name for field in store.fields if field.name not in ("x", "y")]
     table = store.read(["id", "image", *fields])
     for name, column in zip("xy", points.T, strict=True):

@@ -108,7 +108,7 @@ def add_label(path: Path, text: str) -> tuple[Derivation, list[str | None]]:
         store = Store.open(path)
         if derivation.name in [*_types(store), *_OWN]:
             raise EvaluationError(
-                f"{str(path)!r} has a column {derivation.name!r} already; choose another name"
+                f"{str(store)!r} has a column {derivation.name!r} already; choose another name"
             )
         values = values_of(store, text)
         others = [label for label in store.manifest.labels if label.name != derivation.name]

@@ -37,7 +37,7 @@ def save_set(store: Store, name: str, ids: Sequence[str], *, replaces: bool = Tr
         raise EvaluationError(f"the set {name!r} is empty; add a work")
     missing = wanted.filter(pc.invert(pc.is_in(wanted, value_set=every)))
     if len(missing):
-        raise EvaluationError(f"no work has the id {missing[0].as_py()!r} in {str(store.path)!r}")
+        raise EvaluationError(f"no work has the id {missing[0].as_py()!r} in {str(store)!r}")
     values = pc.if_else(pc.is_in(every, value_set=wanted), YES, NO)
     table = pa.table({"id": every, name: values})
     with lock_index(store.path):
@@ -80,5 +80,5 @@ def refuse_taken(store: Store, name: str, kind: str) -> None:
     labels = [label.name for label in store.manifest.labels]
     if name.lower() in {*_RESERVED, *(each.lower() for each in (*own, *others, *labels))}:
         raise EvaluationError(
-            f"{str(store.path)!r} has a column or label {name!r} already; choose another name"
+            f"{str(store)!r} has a column or label {name!r} already; choose another name"
         )

@@ -31,17 +31,17 @@ def build_version(
     """
     if not store.manifest.complete:
         raise StoreError(
-            f"{str(store.path)!r} is unfinished; run 'artsim embed' again to finish it first"
+            f"{str(store)!r} is unfinished; run 'artsim embed' again to finish it first"
         )
     if not store.manifest.passport.differences(extractor.passport):
         raise StoreError(
-            f"{str(store.path)!r} has the vectors of {extractor.passport.spec} already; name "
+            f"{str(store)!r} has the vectors of {extractor.passport.spec} already; name "
             "another model or other taps with -m"
         )
     if tuple(catalog.fields) != store.manifest.fields:
         raise StoreError(
             f"{str(catalog.source)!r} is now read with other columns or types than those of "
-            f"{str(store.path)!r}; give the options of 'artsim embed' that made it, or run that "
+            f"{str(store)!r}; give the options of 'artsim embed' that made it, or run that "
             "again first"
         )
     folder = version_path(store.path, extractor.passport)

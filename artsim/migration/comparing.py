@@ -104,7 +104,7 @@ def compare_neighbors(
     rows = np.flatnonzero(pair.both)
     if len(rows) < 2:
         raise EvaluationError(
-            f"{len(rows)} of the works of {str(pair.store.path)!r} have vectors of both models; "
+            f"{len(rows)} of the works of {str(pair.store)!r} have vectors of both models; "
             "at least 2 are needed to compare neighbors"
         )
     k, queries = min(k, len(rows) - 1), rows

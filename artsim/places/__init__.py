@@ -18,6 +18,7 @@ from artsim.places.objects import (
     remove_object,
     upload_object,
     write_object,
+    write_object_if,
 )
 from artsim.places.opening import (
     CONTAINERS,
@@ -73,4 +74,5 @@ __all__ = [
     "statuses",
     "upload_object",
     "write_object",
+    "write_object_if",
 ]

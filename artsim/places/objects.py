@@ -121,6 +121,61 @@ def write_object(data: bytes, address: str) -> None:
     retried(address, lambda files, name: files.pipe_file(name, data))
 
 
+def write_object_if(data: bytes, address: str, identity: str | None) -> str | None:
+    """Write some bytes where the file is still as it was known; two writers never both succeed.
+
+    Where a store has no such writes, the file is looked at first.
+
+    Args:
+        data: All of the file's bytes.
+        address: Of the file.
+        identity: What `ask_object` said of the file; None: it must not be there yet.
+
+    Returns:
+        The file's new identity; None if it was another, and nothing is written.
+
+    Raises:
+        OSError: If it cannot be written.
+        PlaceError: If a package is missing.
+    """
+    kind = address.partition(":")[0]
+    is_new, is_asked = identity is None, kind == "hf" or (kind != "s3" and identity is not None)
+    options = {"mode": "create"} if is_new else {"IfMatch": identity}
+
+    def write(files: Any, name: str) -> bool:
+        if is_asked:
+            found = ask_object(address)
+            if (found.identity if found else None) != identity:
+                return False
+        try:
+            files.pipe_file(name, data, **({} if is_asked else options))
+        except Exception as error:
+            if not _is_refused(error):
+                raise
+            return False
+        return True
+
+    try:
+        # The answer to a first try may have been lost.
+        if not retried(address, write) and read_object(address) != data:
+            return None
+    except FileNotFoundError:  # it was to be there, or has been removed since
+        return None
+    found = ask_object(address)
+    return found.identity if found else None
+
+
+def _is_refused(error: Exception) -> bool:
+    """Return whether a store did not write as its file is another."""
+    answer = getattr(error.__cause__ or error, "response", None)
+    code = answer.get("Error", {}).get("Code") if isinstance(answer, dict) else None
+    return (
+        isinstance(error, FileExistsError)
+        or code in ("PreconditionFailed", "ConditionalRequestConflict", "412")
+        or str(getattr(error, "code", "")) == "412"  # of GCS
+    )
+
+
 def download_object(address: str, file: Path) -> None:
     """Read a file of a store into one of this machine.
 

@@ -59,7 +59,7 @@ class HeadPredictor:
         min_confidence: float = 0.0,
         hierarchy: Hierarchy | None = None,
     ) -> None:
-        check_passport(head, store.manifest.passport, f"those of {str(store.path)!r}")
+        check_passport(head, store.manifest.passport, f"those of {str(store)!r}")
         if not 0 <= min_confidence <= 1:
             raise EvaluationError(f"a confidence is between 0 and 1, got {min_confidence:g}")
         self.store, self.head = store, head

@@ -73,7 +73,7 @@ def load_concept(store: Store, name: str) -> SavedHead | None:
     head = load_head(find_head(store, name))
     if head.marks is None:
         raise EvaluationError(
-            f"{str(store.path)!r} has a head {name!r} that was trained by 'artsim probe'; "
+            f"{str(store)!r} has a head {name!r} that was trained by 'artsim probe'; "
             "choose another name"
         )
     return head
@@ -146,7 +146,7 @@ def save_concept(
     with lock_index(store.path):
         now = store.reopen()
         if now.fingerprint != store.fingerprint:
-            raise StoreError(f"{str(store.path)!r} has changed meanwhile; teach {name!r} again")
+            raise StoreError(f"{str(store)!r} has changed meanwhile; teach {name!r} again")
         if load_concept(now, name) is not None and not replaces:
             raise EvaluationError(
                 f"there is a concept {name!r} already; open it, or choose another name"
@@ -198,7 +198,7 @@ def apply_concept(head: SavedHead, store: Store) -> SavedConcept:
         StoreError: If it cannot be written.
     """
     assert head.marks is not None
-    check_passport(head, store.manifest.passport, f"those of {str(store.path)!r}")
+    check_passport(head, store.manifest.passport, f"those of {str(store)!r}")
     teacher = Teacher(Works(store), tap=head.tap)
     (task,) = head.tasks
     weights, bias = task.weights[:, 1], float(task.bias[1])
@@ -214,7 +214,7 @@ def delete_concept(store: Store, name: str) -> None:
     """
     if load_concept(store, name) is None:
         known = ", ".join(concept_names(store)) or "none"
-        raise EvaluationError(f"{str(store.path)!r} has no concept {name!r}; there are: {known}")
+        raise EvaluationError(f"{str(store)!r} has no concept {name!r}; there are: {known}")
     with lock_index(store.path):
         for column in (name, name + SCORE):
             if column in store.added and store.added[column].made.get("concept") == name:

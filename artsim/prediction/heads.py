@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from artsim import __version__
-from artsim.datatypes import Passport
+from artsim.datatypes import Passport, shown_path
 from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.labels import LabelKind, Metadata
 from artsim.prediction.marks import Marks
@@ -159,7 +159,7 @@ def find_head(store: Store, name: str | None) -> Path:
     names = head_names(store)
     if name is None and not names:
         raise EvaluationError(
-            f"{str(store.path)!r} has no head; train one with 'artsim probe --label LABEL'"
+            f"{str(store)!r} has no head; train one with 'artsim probe --label LABEL'"
         )
     name = names[0] if name is None else name
     if name in names:
@@ -167,7 +167,7 @@ def find_head(store: Store, name: str | None) -> Path:
     if name.endswith(".json") and Path(name).is_file():
         return Path(name)
     known = f"choose from {', '.join(names)}" if names else "train one with 'artsim probe'"
-    raise EvaluationError(f"{str(store.path)!r} has no head {name!r}; {known}")
+    raise EvaluationError(f"{str(store)!r} has no head {name!r}; {known}")
 
 
 def remove_head(store: Store, name: str) -> None:
@@ -193,7 +193,7 @@ def load_head(file: Path) -> SavedHead:
     version = values.get("format")
     if version != FORMAT:
         raise StoreError(
-            f"head {str(file)!r} has format {version}, this artsim reads {FORMAT}; "
+            f"head {shown_path(file)!r} has format {version}, this artsim reads {FORMAT}; "
             "train it again with 'artsim probe'"
         )
     if hashlib.sha256(data).hexdigest() != values.get("sha256"):
@@ -249,7 +249,9 @@ def _read_marks(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Mar
 
 def _damaged(file: Path, problem: object) -> StoreError:
     line = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-    return StoreError(f"head {str(file)!r} is damaged ({line}); train it again with 'artsim probe'")
+    return StoreError(
+        f"head {shown_path(file)!r} is damaged ({line}); train it again with 'artsim probe'"
+    )
 
 
 def make_head(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], name: str) -> SavedHead:

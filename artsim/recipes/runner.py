@@ -176,7 +176,7 @@ def train_run(run: Run) -> None:
     store = open_run_index(run.path, run.plan)
     run = replace(run, published=find_recipe(run.plan.recipe).known)
     with logging_to(run.path) as logger:
-        logger.info("%s with seed %d on %s", run.plan.recipe, run.seed, store.path)
+        logger.info("%s with seed %d on %s", run.plan.recipe, run.seed, store)
         recipe.train(store, config, run)
 
 
@@ -189,7 +189,7 @@ def open_run_index(path: Path, plan: RunPlan) -> Store:
     """
     store = Store.open(path / plan.index)  # an absolute path stays itself
     if not store.rows:
-        raise TrainingError(f"{str(store.path)!r} has no pictures; see 'artsim info --failures'")
+        raise TrainingError(f"{str(store)!r} has no pictures; see 'artsim info --failures'")
     return store
 
 

@@ -53,7 +53,7 @@ def cite(
     store = searcher.store
     return Citation(
         answer=answer,
-        index=index or str(store.path),
+        index=index or str(store),
         rows=store.rows,
         passport=store.manifest.passport,
         command=command,

@@ -163,7 +163,7 @@ def load_index_text_tower(
     if passport.tap(EMBEDDING) is None:
         raise SearchError(
             f"text can only be compared with the network's final embedding, which "
-            f"{str(store.path)!r} does not have; embed again without @LAYER"
+            f"{str(store)!r} does not have; embed again without @LAYER"
         )
     from artsim.models import kept_text_tower
 
@@ -176,7 +176,7 @@ def load_index_text_tower(
     tower = load_text_tower(parse_spec(model or passport.spec), weights=weights)
     if tower.pictures_sha256 != passport.weights_sha256:
         raise PassportError(
-            f"the text would not be comparable with {str(store.path)!r}, which was "
+            f"the text would not be comparable with {str(store)!r}, which was "
             "made with other weights; pass --weights FILE"
         )
     keep_text_tower(passport, tower)
@@ -224,7 +224,7 @@ def load_index_extractor(
     differences = passport.differences(extractor.passport)
     if differences:
         raise PassportError(
-            f"the query would not be comparable with {str(store.path)!r}, which has "
+            f"the query would not be comparable with {str(store)!r}, which has "
             f"{'; '.join(differences)}; search without --model, or embed the collection again"
         )
     return extractor
@@ -253,7 +253,7 @@ def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path |
     passport = store.manifest.passport
     if passport.is_external:
         raise ModelError(
-            f"{str(store.path)!r} holds imported {passport.weights_source}; the network that made "
+            f"{str(store)!r} holds imported {passport.weights_source}; the network that made "
             "them is unknown, so query by a picture of the index: --id ID"
         )
     kind, _, where = passport.weights_source.partition(":")

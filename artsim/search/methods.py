@@ -127,7 +127,7 @@ def find_methods(
             raise SearchError("--details compares by one tap; leave out --by")
         if not home.store.manifest.tiles:
             raise SearchError(
-                f"{str(home.store.path)!r} has no tiles, which --details needs; make another index "
+                f"{str(home.store)!r} has no tiles, which --details needs; make another index "
                 f"with 'artsim embed {home.store.manifest.source} --tiles 3 -o DIR'"
             )
         return [Method(tap, home, tap, 1.0, None, details=True)]
@@ -185,9 +185,9 @@ def _find_tap(store: Store, name: str) -> TapInfo:
         spec = store.manifest.passport.spec
         added = spec + ("+" if "@" in spec else f"@{EMBEDDING}+") + PALETTE
         raise SearchError(
-            f"{str(store.path)!r} has no colors to compare by; make another index with "
+            f"{str(store)!r} has no colors to compare by; make another index with "
             f"'artsim embed {store.manifest.source} -m {added} -o DIR'"
         )
     listed = ", ".join(tap.name for tap in found or taps)
     what = "could be several taps" if found else "is not a tap"
-    raise SearchError(f"{name!r} {what} of {str(store.path)!r}; choose from {listed}")
+    raise SearchError(f"{name!r} {what} of {str(store)!r}; choose from {listed}")

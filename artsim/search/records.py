@@ -99,7 +99,7 @@ def _text_columns(works: Works, columns: Sequence[str]) -> tuple[str, ...]:
         name for name in works.fields if works.types[name] in _KINDS and not works.is_address(name)
     ]
     if not chosen:
-        raise SearchError(f"{str(works.store.path)!r} has no column of text to compare by")
+        raise SearchError(f"{str(works.store)!r} has no column of text to compare by")
     return tuple(dict.fromkeys(chosen))
 
 

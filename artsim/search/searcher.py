@@ -108,7 +108,7 @@ class Searcher:
             SearchError: If the index is empty.
         """
         if not self.store.rows:
-            raise SearchError(f"{str(self.store.path)!r} has no pictures; see 'artsim info'")
+            raise SearchError(f"{str(self.store)!r} has no pictures; see 'artsim info'")
         results: dict[int, SearchAnswer | ArtsimError] = {}
         methods: dict[int, list[Method]] = {}
         plans: dict[int, SearchPlan] = {}
@@ -178,7 +178,7 @@ class Searcher:
                 "text together with pictures has no percentile, because pictures are less similar "
                 "to any text than to each other; leave out --min-percentile"
                 if plan.has_text
-                else f"{str(self.store.path)!r} has too few works for percentiles"
+                else f"{str(self.store)!r} has too few works for percentiles"
             )
         rows = plan.choose(nearest)
         parts = plan.scores(rows)  # (W, T, k)

@@ -102,7 +102,7 @@ class Works:
         """
         found = self.metadata.find(id_)
         if found is None:
-            where = str(self.store.path)
+            where = str(self.store)
             some = self.similar_ids(id_)
             hint = f"did you mean {', '.join(map(repr, some))}?" if some else "see 'artsim find'"
             raise UnknownWorkError(f"no picture has the id {id_!r} in {where!r}; {hint}", id_)

@@ -45,7 +45,7 @@ def sets(room: InRoom) -> list[dict[str, Any]]:
 async def save(room: InRoom, request: Request, wanted: SetIn) -> dict[str, Any]:
     """Save a set as a column of the index: yes or no. Needs a server with a token."""
     await run_in_threadpool(_save, room, wanted)
-    await run_in_threadpool(request.app.state.museum.refresh)
+    await run_in_threadpool(request.app.state.museum.saved, room)
     return {"name": wanted.name, "works": len(set(wanted.ids))}
 
 
@@ -53,7 +53,7 @@ async def save(room: InRoom, request: Request, wanted: SetIn) -> dict[str, Any]:
 async def delete(room: InRoom, request: Request, name: Name) -> dict[str, Any]:
     """Delete a set. Needs a server with a token."""
     await run_in_threadpool(delete_set, room.store.reopen(), name)
-    await run_in_threadpool(request.app.state.museum.refresh)
+    await run_in_threadpool(request.app.state.museum.saved, room)
     return {"deleted": name}
 
 

@@ -13,7 +13,7 @@ from artsim.search import Encoder, IndexEncoder, Opened, SearchBackend, Works
 from artsim.server.duplicates import Duplicates
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
-from artsim.store import Store
+from artsim.store import Store, send_index
 
 _Stamp = tuple[int, ...]
 Backend = Callable[[Works], SearchBackend]
@@ -48,7 +48,7 @@ class Museum:
             )
         for store in stores:
             if not store.rows:
-                raise StoreError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
+                raise StoreError(f"{str(store)!r} holds no picture; see 'artsim info'")
         self._encode = encode
         self._gpu = gpu
         self._workers = workers
@@ -66,6 +66,15 @@ class Museum:
         if name not in self.rooms:
             raise StoreError(f"no index {name!r}; choose from {', '.join(self.rooms)}")
         return self.rooms[name]
+
+    def saved(self, room: Room) -> None:
+        """Show what was written to an index, and send it where that is in an object store.
+
+        Raises:
+            StoreError: If it cannot be sent; a visitor is told before it is called saved.
+        """
+        self.refresh()
+        send_index(room.store.path)
 
     def refresh(self) -> list[str]:
         """Reopen indexes that were embedded again or have new columns, and return their names.

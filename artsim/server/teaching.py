@@ -69,7 +69,7 @@ def concepts(room: InRoom) -> list[dict[str, Any]]:
 async def save(room: InRoom, request: Request, wanted: ConceptIn) -> dict[str, Any]:
     """Save a concept as two columns of the index. Needs a server with a token."""
     saved = await _in_turn(request, _save, room, wanted)
-    await run_in_threadpool(request.app.state.museum.refresh)
+    await run_in_threadpool(request.app.state.museum.saved, room)
     return saved
 
 
@@ -77,7 +77,7 @@ async def save(room: InRoom, request: Request, wanted: ConceptIn) -> dict[str, A
 async def delete(room: InRoom, request: Request, name: Name) -> dict[str, Any]:
     """Delete a concept and its columns. Needs a server with a token."""
     await run_in_threadpool(delete_concept, room.store.reopen(), name)
-    await run_in_threadpool(request.app.state.museum.refresh)
+    await run_in_threadpool(request.app.state.museum.saved, room)
     return {"deleted": name}
 
 

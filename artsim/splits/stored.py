@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from artsim.datatypes import shown_path
 from artsim.errors import EvaluationError, StoreError
 from artsim.labels import codes_of, derived_labels, group_codes, values_of
 from artsim.splits.drawing import k_fold, sample_per_class, split
@@ -91,12 +92,12 @@ def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = Fals
             f"{name!r} is not a valid name for a split; use letters, digits, - and _"
         )
     if name in [field.name for field in store.fields]:
-        raise EvaluationError(f"{name!r} is a column of {str(store.path)!r}; choose another name")
+        raise EvaluationError(f"{name!r} is a column of {str(store)!r}; choose another name")
     with lock_index(store.path):
         store = Store.open(store.path)
         if name in stored_splits(store) and not replace:
             raise EvaluationError(
-                f"{str(store.path)!r} has a split {name!r}; choose another --name, or --replace it"
+                f"{str(store)!r} has a split {name!r}; choose another --name, or --replace it"
             )
         _write_split(store, name, _draw(store, plan), plan)
     return read_stored_split(store, name)
@@ -219,7 +220,7 @@ def _read_file(file: Path) -> tuple[dict[str, str | None], SplitPlan]:
         return dict(zip(ids, parts, strict=True)), SplitPlan(**plan)
     except (ValueError, KeyError, TypeError) as error:
         problem = str(error).splitlines()[0]
-        message = f"{str(file)!r} is damaged ({problem}); {remedy}"
+        message = f"{shown_path(file)!r} is damaged ({problem}); {remedy}"
         raise StoreError(message) from error
 
 

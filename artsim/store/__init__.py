@@ -5,6 +5,7 @@ that the manifest does not list is not part of the index: after an interruption 
 """
 
 from artsim.store.added import PREDICTION, AddedColumn, remove_added, write_added
+from artsim.store.anywhere import index_to_write, local_index, send_index
 from artsim.store.arrow import (
     floats,
     indices,
@@ -26,7 +27,7 @@ from artsim.store.folder import Store
 from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part
 from artsim.store.parquet import read_parquet, write_parquet
 from artsim.store.parts import write_part
-from artsim.store.remote import RemoteIndex, index_to_write, local_index
+from artsim.store.remote import RemoteIndex
 from artsim.store.spooling import CatalogRows, spooled
 from artsim.store.versions import (
     MAPPED,
@@ -83,6 +84,7 @@ __all__ = [
     "restore_manifest",
     "round_to_half",
     "sealed",
+    "send_index",
     "sha256_of",
     "spooled",
     "switch_version",

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from artsim.datatypes import Field, FieldType
+from artsim.datatypes import Field, FieldType, shown_path
 from artsim.errors import StoreError
 from artsim.store.columns import metadata_fields
 from artsim.store.files import write_whole
@@ -121,7 +121,7 @@ def _describe(file: Path) -> AddedColumn:
         return AddedColumn(file, field, about["made"])
     except DAMAGED as error:
         problem = (str(error) or type(error).__name__).splitlines()[0]
-        raise StoreError(f"{str(file)!r} is damaged ({problem}); {_remedy(file)}") from error
+        raise StoreError(f"{shown_path(file)!r} is damaged ({problem}); {_remedy(file)}") from error
 
 
 def _remedy(file: Path) -> str:

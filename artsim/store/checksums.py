@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from platformdirs import user_cache_path
 
+from artsim.datatypes import shown_path
 from artsim.errors import ShortageError, shortage_of
 
 CHECKSUM = "checksum"  # key of a JSON object, its last
@@ -45,7 +46,7 @@ def unsealed(text: str) -> dict[str, Any]:
 def cannot_read_now(file: Path, problem: Exception) -> str:
     """Say that nothing is known of a file, for want of descriptors or memory."""
     reason = getattr(problem, "strerror", None) or str(problem) or "not enough memory"
-    return f"{str(file)!r} cannot be read now ({reason}); end other programs and try again"
+    return f"{shown_path(file)!r} cannot be read now ({reason}); end other programs and try again"
 
 
 def sha256_of(file: Path | IO[bytes]) -> str:

@@ -13,6 +13,7 @@ from typing import IO
 
 import filelock
 
+from artsim.datatypes import shown_path
 from artsim.errors import StoreError
 from artsim.store.manifest import COPY, MANIFEST
 
@@ -108,8 +109,8 @@ def write_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"cannot write {str(path)!r}: {error.strerror or error}; what is finished is safe: "
-            "make room or choose another folder with -o, then run the same command again"
+            f"cannot write {shown_path(path)!r}: {error.strerror or error}; what is finished is "
+            "safe: make room or choose another folder with -o, then run the same command again"
         ) from error
 
 
@@ -182,7 +183,7 @@ def lock_index(path: Path) -> Iterator[None]:
             lock.acquire()
         except filelock.Timeout as error:
             raise StoreError(
-                f"another 'artsim embed' is writing {str(path)!r}; wait until it is done"
+                f"another 'artsim embed' is writing {shown_path(path)!r}; wait until it is done"
             ) from error
         (path / SPOOL).unlink(missing_ok=True)  # of a run that was killed
     try:
@@ -200,7 +201,9 @@ def check_free(path: Path) -> None:
     if path.is_dir() and not all(
         any(entry.match(leftover) for leftover in _LEFTOVERS) for entry in path.iterdir()
     ):
-        raise StoreError(f"{str(path)!r} is not empty and not an index; choose another with -o")
+        raise StoreError(
+            f"{shown_path(path)!r} is not empty and not an index; choose another with -o"
+        )
 
 
 def is_store(path: Path) -> bool:

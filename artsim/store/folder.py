@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim import places
-from artsim.datatypes import Field, TapInfo
+from artsim.datatypes import Field, TapInfo, shown_path
 from artsim.errors import StoreError
 from artsim.store.added import AddedColumn, added_columns, with_added
 from artsim.store.arrow import floats, gather_rows
@@ -49,6 +49,10 @@ class Store:
         self._roots = roots
         self._before = {part.file for part in manifest.parts}
         self._holding: Holding | None = None  # its parts are not deleted while this lives
+
+    def __str__(self) -> str:
+        """Return its folder, or its address in an object store: how people know it."""
+        return shown_path(self.path)
 
     # --- open ---------------------------------------------------------------------------
 
@@ -95,11 +99,7 @@ class Store:
         return sum(part.rows for part in self.manifest.parts)
 
     def reopen(self) -> Self:
-        """Open the index as it is now.
-
-        Raises:
-            StoreError: If it is gone or damaged.
-        """
+        """Open the index as it is now; see `open`."""
         return self.open(self.path, roots=self._roots)
 
     @cached_property
@@ -134,7 +134,7 @@ class Store:
         if found is None:
             known = ", ".join(tap.name for tap in taps)
             why = _NO_TEXT if name == "text" else ""
-            raise StoreError(f"{str(self.path)!r} has no tap {name!r}; choose from {known}{why}")
+            raise StoreError(f"{str(self)!r} has no tap {name!r}; choose from {known}{why}")
         return found
 
     @cached_property
@@ -227,7 +227,7 @@ class Store:
 
     @property
     def _remedy(self) -> str:
-        return f"run 'artsim repair {self.path}'"
+        return f"run 'artsim repair {self}'"
 
     def damaged_parts(self) -> list[str]:
         """List the parts whose bytes differ from those that were written."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from artsim.datatypes import Field, FieldType, Passport
+from artsim.datatypes import Field, FieldType, Passport, shown_path
 from artsim.errors import StoreError
 from artsim.store.checksums import sealed, unsealed
 
@@ -77,14 +77,14 @@ def read_manifest(path: Path, name: str = MANIFEST) -> Manifest:
     Raises:
         StoreError: If there is none, or it cannot be read.
     """
-    file = path / name
+    file, index = path / name, shown_path(path)
     has_copy = name == MANIFEST and (path / COPY).is_file()
     try:
         text = file.read_text(encoding="utf-8")
         found = json.loads(text)["format"]
         if found != FORMAT:
             raise StoreError(
-                f"{str(path)!r} has index format {found}, this artsim reads {FORMAT}; "
+                f"{index!r} has index format {found}, this artsim reads {FORMAT}; "
                 "pip install -U artsim, or embed again"
             )
         manifest = Manifest.from_json(text)
@@ -94,13 +94,15 @@ def read_manifest(path: Path, name: str = MANIFEST) -> Manifest:
         return manifest
     except (FileNotFoundError, NotADirectoryError) as error:
         if has_copy:
-            raise StoreError(f"{str(file)!r} is missing; run 'artsim repair {path}'") from error
+            raise StoreError(
+                f"{shown_path(file)!r} is missing; run 'artsim repair {index}'"
+            ) from error
         raise StoreError(
-            f"no index at {str(path)!r}; make one with 'artsim embed COLLECTION -o {path}'"
+            f"no index at {index!r}; make one with 'artsim embed COLLECTION -o {index}'"
         ) from error
     except OSError as error:
-        raise StoreError(f"cannot read {str(file)!r}: {error.strerror}") from error
+        raise StoreError(f"cannot read {shown_path(file)!r}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
-        remedy = f"run 'artsim repair {path}'" if has_copy else "embed again to a new folder"
-        raise StoreError(f"{str(file)!r} is damaged ({problem}); {remedy}") from error
+        remedy = f"run 'artsim repair {index}'" if has_copy else "embed again to a new folder"
+        raise StoreError(f"{shown_path(file)!r} is damaged ({problem}); {remedy}") from error

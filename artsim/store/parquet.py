@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from artsim.datatypes import shown_path
 from artsim.errors import ShortageError, StoreError, shortage_of
 from artsim.store.arrow import gather_rows, indices, text_scalar
 from artsim.store.checksums import cannot_read_now
@@ -116,13 +117,13 @@ def _problems(file: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise StoreError(f"{str(file)!r} is missing; {remedy}") from error
+        raise StoreError(f"{shown_path(file)!r} is missing; {remedy}") from error
     except DAMAGED as error:
         is_short = isinstance(error, OSError) and shortage_of(error)
         if is_short or (isinstance(error, MemoryError) and not _has_room(file)):
             raise ShortageError(cannot_read_now(file, error)) from error
         problem = (str(error) or type(error).__name__).splitlines()[0]
-        raise StoreError(f"{str(file)!r} is damaged ({problem}); {remedy}") from error
+        raise StoreError(f"{shown_path(file)!r} is damaged ({problem}); {remedy}") from error
 
 
 def _read(file: Path, columns: Sequence[str] | None, rows: int | None) -> pa.Table:

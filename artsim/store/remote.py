@@ -10,32 +10,35 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import NamedTuple
 
 import filelock
 from platformdirs import user_cache_path
 
+from artsim.datatypes import name_copy
 from artsim.errors import StoreError
 from artsim.places import (
     RemotePath,
-    as_path,
     ask_object,
     download_object,
     list_objects,
     read_object,
     remove_object,
     upload_object,
-    write_object,
+    write_object_if,
 )
-from artsim.store.checksums import sealed, unsealed
+from artsim.store.checksums import sha256_of
+from artsim.store.copynote import CopyNote
 from artsim.store.files import is_store, write_whole
+from artsim.store.lease import lease
 from artsim.store.manifest import COPY, MANIFEST
 
 # What each machine computes for itself, or knows only of itself.
@@ -53,21 +56,7 @@ _NOTED = 32  # files that are fetched or sent between two notes
 _EVERY_S = 60.0  # that an index is sent while it grows
 
 
-class _File(NamedTuple):
-    """A file as it was when it was the same here and there."""
-
-    size: int
-    mtime_ns: int  # here
-    identity: str  # there
-
-
-@dataclass
-class _Note:
-    """What is known of a copy; kept beside it."""
-
-    files: dict[str, _File] = field(default_factory=dict)
-    manifests: list[str] = field(default_factory=list)  # sha256 of those that are from here
-    is_fetching: bool = False  # what differs here is not newer
+_log = logging.getLogger(__name__)
 
 
 class RemoteIndex:
@@ -78,8 +67,8 @@ class RemoteIndex:
         key = hashlib.sha256(self.address.encode()).hexdigest()[:16]
         self._place = user_cache_path("artsim") / "indexes" / key
         self.folder = self._place / (address.name or "index")
-        self._noting = threading.Lock()
-        self._note = self._read_note() if is_store(self.folder) else _Note()
+        name_copy(self.folder, self.address)
+        self._note = self._read_note()
 
     def fetch(self, *, is_new: bool = False) -> Path:
         """Bring the copy up to date and return its folder; changes that are not sent are kept.
@@ -93,15 +82,17 @@ class RemoteIndex:
         with self._alone("read"):
             there = self._list()
             if MANIFEST not in there:
-                if not is_new and (self._note.manifests or not is_store(self.folder)):
+                if not is_new and (self._note.own or not is_store(self.folder)):
                     raise StoreError(
                         f"no index at {self.address!r}; make one with 'artsim embed COLLECTION "
                         f"-o {self.address}'"
                     )
-                self._place.mkdir(parents=True, exist_ok=True)
-            elif self._changed():
-                self._check_manifest()
-            else:
+                self._note.is_fetching = False
+                self._note.keep(self._place)
+            elif not self._changed():
+                self._fetch(there)
+            elif self._is_elsewhere(there):
+                self._set_aside()
                 self._fetch(there)
         return self.folder
 
@@ -114,21 +105,30 @@ class RemoteIndex:
         with self._alone("write"):
             if not self._changed():
                 return 0
-            manifest = (self.folder / MANIFEST).read_bytes()
-            if self._check_manifest() is None:
-                self._note.files.clear()
-            self._note.manifests.append(_sha256(manifest))
-            self._keep_note()
-            changed = self._changed()
-            first = changed - {MANIFEST, COPY}
-            self._each(sorted(first), self._send_one)
-            if COPY in changed:
-                self._send_one(COPY)
-            self._send_manifest(manifest)
-            self._remove_there(manifest)
-            self._note.manifests = [_sha256(manifest)]
-            self._keep_note()
-            return len(first) + 1
+            with lease(self.address, self._owner):
+                return self._send()
+
+    def _send(self) -> int:
+        manifest = (self.folder / MANIFEST).read_bytes()
+        there = self._list()
+        if self._is_elsewhere(there):
+            raise self._conflict()
+        if MANIFEST not in there:
+            self._note.files.clear()
+        changed = self._changed()
+        first = changed - {MANIFEST, COPY}
+        own = [self.folder / name for name in changed if not name.startswith("parts/")]
+        self._note.own += [sha256_of(file) for file in own if file.is_file()]
+        self._note.own.append(_sha256(manifest))
+        self._note.keep(self._place)
+        self._each(sorted(first), self._send_one)
+        if COPY in changed:
+            self._send_one(COPY)
+        self._send_manifest(manifest, there.get(MANIFEST))
+        self._remove_there(manifest, there)
+        self._note.own = [_sha256(manifest)]
+        self._note.keep(self._place)
+        return len(first) + 1
 
     @contextmanager
     def sending(self) -> Iterator[None]:
@@ -176,19 +176,40 @@ class RemoteIndex:
                     changed.add(name)
         return changed
 
-    def _check_manifest(self) -> str | None:
-        """Return the sha256 of the manifest there, which this machine knows; None without one."""
-        try:
-            found = _sha256(read_object(f"{self.address}/{MANIFEST}"))
-        except FileNotFoundError:
-            return None
-        if found not in self._note.manifests:
-            raise StoreError(
-                f"{self.address} was changed by another machine, and its copy here, "
-                f"{str(self.folder)!r}, has changes that were not sent; remove "
-                f"{str(self._place)!r} to give these up, and run the command again"
-            )
-        return found
+    def _is_elsewhere(self, there: dict[str, str]) -> bool:
+        """Return whether another machine has written what has changed here, or the manifest."""
+        if MANIFEST not in there:
+            return False
+        # A part that the manifest does not list is of a run that was killed.
+        names = (name for name in self._changed() | {MANIFEST} if not name.startswith("parts/"))
+        return not all(self._is_own(name, there.get(name)) for name in names)
+
+    def _is_own(self, name: str, identity: str | None) -> bool:
+        known = self._note.files.get(name)
+        if identity is None or (known and known.identity == identity):
+            return identity is not None or known is None
+        with suppress(FileNotFoundError):  # it may have been sent by a run that was killed then
+            return _sha256(read_object(f"{self.address}/{name}")) in self._note.own
+        return True
+
+    def _conflict(self) -> StoreError:
+        when = ""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            when = f" at {json.loads(read_object(f'{self.address}/{MANIFEST}'))['updated']}"
+        return StoreError(f"another run wrote to {self.address}{when}; run the command again")
+
+    def _set_aside(self) -> None:
+        """Keep the copy, whose changes cannot be sent, and begin a new one."""
+        kept = self.folder.with_name(f"{self.folder.name}.{time.strftime('%Y%m%d-%H%M%S')}")
+        self.folder.rename(kept)
+        self._note = CopyNote()
+        self._note.keep(self._place)
+        _log.warning(
+            "%s has changed in the store since this machine changed its copy; that copy is kept in "
+            "%s, and work goes on with the index as it is in the store",
+            self.address,
+            kept,
+        )
 
     # --- there to here ------------------------------------------------------------------
 
@@ -205,7 +226,7 @@ class RemoteIndex:
         if not wanted and not gone:
             return
         self._note.is_fetching = True
-        self._keep_note()
+        self._note.keep(self._place)
         last = [name for name in (COPY, MANIFEST) if name in wanted]
         self._each(sorted(wanted.difference(last)), lambda name: self._fetch_one(name, there))
         for name in last:
@@ -213,9 +234,9 @@ class RemoteIndex:
         for name in gone:
             (self.folder / name).unlink(missing_ok=True)
             del known[name]
-        self._note.manifests = [_sha256((self.folder / MANIFEST).read_bytes())]
+        self._note.own = [_sha256((self.folder / MANIFEST).read_bytes())]
         self._note.is_fetching = False
-        self._keep_note()
+        self._note.keep(self._place)
 
     def _fetch_one(self, name: str, there: dict[str, str]) -> None:
         file = self.folder / _safe(name)
@@ -223,7 +244,7 @@ class RemoteIndex:
         new = file.with_name(f".{file.name}.fetched.tmp")
         download_object(f"{self.address}/{name}", new)
         new.replace(file)
-        self._know(name, there[name])
+        self._note.know(name, self.folder / name, there[name])
 
     # --- here to there ------------------------------------------------------------------
 
@@ -232,20 +253,21 @@ class RemoteIndex:
         with suppress(FileNotFoundError):  # a part that an update has replaced, or a removed file
             upload_object(file, address)
             entry = ask_object(address)
-            self._know(name, entry.identity if entry else "")
+            self._note.know(name, self.folder / name, entry.identity if entry else "")
 
-    def _send_manifest(self, data: bytes) -> None:
-        address = f"{self.address}/{MANIFEST}"
-        write_object(data, address)
-        entry = ask_object(address)
+    def _send_manifest(self, data: bytes, before: str | None) -> None:
+        identity = write_object_if(data, f"{self.address}/{MANIFEST}", before)
+        if identity is None:
+            raise self._conflict()
         if (self.folder / MANIFEST).read_bytes() == data:  # else it has grown meanwhile
-            self._know(MANIFEST, entry.identity if entry else "")
+            self._note.know(MANIFEST, self.folder / MANIFEST, identity)
 
-    def _remove_there(self, manifest: bytes) -> None:
+    def _remove_there(self, manifest: bytes, there: dict[str, str]) -> None:
         """Remove what was sent or fetched and is no longer part of the index."""
         listed = {f"parts/{part['file']}" for part in json.loads(manifest)["parts"]}
         for name in self._note.files.keys() - self._here().keys() - listed:
-            remove_object(f"{self.address}/{name}")
+            if there.get(name) == self._note.files[name].identity:
+                remove_object(f"{self.address}/{name}")
             del self._note.files[name]
 
     # --- both ---------------------------------------------------------------------------
@@ -254,12 +276,20 @@ class RemoteIndex:
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="artsim-index") as pool:
             for number, _ in enumerate(pool.map(work, names), 1):
                 if number % _NOTED == 0:
-                    self._keep_note()
+                    self._note.keep(self._place)
 
-    def _know(self, name: str, identity: str) -> None:
-        status = (self.folder / name).stat()
-        with self._noting:
-            self._note.files[name] = _File(status.st_size, status.st_mtime_ns, identity)
+    def _read_note(self) -> CopyNote:
+        return CopyNote.read(self._place) if is_store(self.folder) else CopyNote()
+
+    @property
+    def _owner(self) -> str:
+        """A text that only this copy has."""
+        file = self._place / "owner"
+        with suppress(FileNotFoundError):
+            return file.read_text(encoding="utf-8")
+        owner = secrets.token_hex(8)
+        write_whole(file, lambda stream: stream.write(owner.encode()))
+        return owner
 
     @contextmanager
     def _alone(self, what: str) -> Iterator[None]:
@@ -267,51 +297,13 @@ class RemoteIndex:
         try:
             self._place.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(self._place / "lock"):
+                self._note = self._read_note()  # another process may have written it
                 yield
         except OSError as error:
             raise StoreError(
                 f"cannot {what} {self.address}: {error.strerror or error}; what is finished is "
                 "safe: run the same command again"
             ) from error
-
-    def _read_note(self) -> _Note:
-        with suppress(OSError, ValueError, TypeError):  # without one all is fetched again
-            values = unsealed((self._place / "note.json").read_text(encoding="utf-8"))
-            files = {name: _File(*found) for name, found in values.pop("files").items()}
-            return _Note(files=files, **values)
-        return _Note(is_fetching=True)
-
-    def _keep_note(self) -> None:
-        with self._noting:
-            data = sealed(asdict(self._note))
-        write_whole(self._place / "note.json", lambda stream: stream.write(data))
-
-
-def local_index(path: str | Path) -> Path:
-    """Return the folder of an index; of one in an object store, its copy, brought up to date.
-
-    Raises:
-        StoreError: If there is none in the store, or it cannot be read.
-        PlaceError: If the address is wrong, or a package is missing.
-    """
-    place = as_path(path)
-    return RemoteIndex(place).fetch() if isinstance(place, RemotePath) else place
-
-
-@contextmanager
-def index_to_write(path: Path) -> Iterator[Path]:
-    """Give the folder of an index that may be new; that of one in an object store is sent.
-
-    Raises:
-        StoreError: If the store cannot be read or written, or the index has changed there.
-    """
-    if not isinstance(path, RemotePath):
-        yield path
-        return
-    remote = RemoteIndex(path)
-    folder = remote.fetch(is_new=True)
-    with remote.sending():
-        yield folder
 
 
 def _is_sent(name: str) -> bool:

@@ -127,14 +127,14 @@ def switch_version(store: Store, version: Version, *, allow_loss: bool = False) 
 def _check_loss(store: Store, other: Store, version: Version) -> None:
     if version.index != store.fingerprint:
         raise StoreError(
-            f"{str(store.path)!r} has changed since {version.path.name} was made; bring that up to "
-            f"date with 'artsim migrate {store.path} -m {version.spec}', or pass --allow-loss"
+            f"{str(store)!r} has changed since {version.path.name} was made; bring that up to "
+            f"date with 'artsim migrate {store} -m {version.spec}', or pass --allow-loss"
         )
     ids, known = (each.read(["id"]).column("id") for each in (store, other))
     gone = ids.filter(pc.invert(pc.is_in(ids, value_set=known.combine_chunks())))
     if len(gone):
         raise StoreError(
-            f"{plural(len(gone), 'work')} of {str(store.path)!r}, such as {gone[0].as_py()!r}, "
+            f"{plural(len(gone), 'work')} of {str(store)!r}, such as {gone[0].as_py()!r}, "
             f"{'has' if len(gone) == 1 else 'have'} no vector in {version.path.name}: the pictures "
             "could not be embedded; 'artsim migrate -m MODEL --map' computes their vectors from "
             "the old ones, --allow-loss leaves the works out"

@@ -76,7 +76,7 @@ def read_data(store: Store, tap: str, *, device: str | torch.device, seed: int) 
     """
     title = title_column(store)
     table = store.read(["id", "image", "content_hash", *([title] if title else [])])
-    vectors, _ = to_unit(store.vectors(tap), f"the vectors of {str(store.path)!r}")
+    vectors, _ = to_unit(store.vectors(tap), f"the vectors of {str(store)!r}")
     components, shares = principal_components(vectors, _COMPONENTS)
     return StudyData(
         store=store,

@@ -88,7 +88,7 @@ def _tasks(
     gone = next((row["id"] for row in rows if row["id"] not in known), None)
     if gone is not None:
         raise EvaluationError(
-            f"{gone!r} is no longer in {str(store.path)!r}, which has changed since; train again"
+            f"{gone!r} is no longer in {str(store)!r}, which has changed since; train again"
         )
     models = (read_model(folder) for folder in _networks(path).values())
     classes = {task.name: task.classes for model in models for task in model.tasks}

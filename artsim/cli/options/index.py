@@ -80,7 +80,7 @@ def words_argument(
     ) -> tuple[str, ...]:
         if published and words and words[0].startswith(PUBLISHED):
             context.meta[_NAMED], words = words[0], words[1:]
-        elif words and is_address(words[0]):
+        elif words and is_address(words[0]) and not _is_picture(words[0]):
             context.meta[_NAMED] = INDEX.convert(words[0], parameter, context)
             words = words[1:]
         elif words and _names_index(words[0], is_alone=len(words) == 1):
@@ -190,7 +190,7 @@ def find_index(index: Path | str | None) -> Path:
         return INDEXES / index
     for store in _indexes() if index.exists() else ():
         if store.manifest.source == str(index.resolve()):
-            raise StoreError(f"{str(index)!r} is a collection; its index is {str(store.path)!r}")
+            raise StoreError(f"{str(index)!r} is a collection; its index is {str(store)!r}")
     return index
 
 
@@ -221,7 +221,7 @@ def open_store(index: Path | str | None) -> Store:
     store = Store.open(find_index(index), roots=chosen_roots())
     if not store.manifest.complete:
         print_notes(
-            f"{store.path} is unfinished ({plural(store.rows, 'picture')} so far); run 'artsim "
+            f"{store} is unfinished ({plural(store.rows, 'picture')} so far); run 'artsim "
             "embed' again to finish it"
         )
     return store
@@ -232,7 +232,7 @@ def say_where(work: str) -> str:
     import pyarrow.compute as pc
 
     found = [
-        str(store.path)
+        str(store)
         for store in _indexes()
         if pc.any(pc.equal(store.read(["id"]).column("id"), work)).as_py()
     ]
@@ -249,7 +249,7 @@ def note_hidden(*stores: Store) -> None:
         if hidden:
             where = " and ".join(repr(str(root)) for root in store.roots) or "any collection"
             print_notes(
-                f"pictures of {store.path} are outside {where} and not shown, such as "
+                f"pictures of {store} are outside {where} and not shown, such as "
                 f"{hidden[0]!r}; name their folder with --root DIR"
             )
 
@@ -265,6 +265,12 @@ def is_index_named() -> bool:
     context = click.get_current_context()
     source = context.get_parameter_source("index")
     return bool(context.meta.get(_NAMED)) or source == ParameterSource.COMMANDLINE
+
+
+def _is_picture(address: str) -> bool:
+    from artsim.readers import is_picture
+
+    return is_picture(address)
 
 
 def _names_index(word: str, *, is_alone: bool) -> bool:

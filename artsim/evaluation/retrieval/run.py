@@ -213,7 +213,7 @@ def _compare(
     compared = ~np.isnan(ssims)
     if not compared.any():
         raise EvaluationError(
-            f"no picture of {str(store.path)!r} can be opened from here; leave out --pixels"
+            f"no picture of {str(store)!r} can be opened from here; leave out --pixels"
         )
     right = codes[results] == codes[queries][:, None]
     return PixelScores(

@@ -116,7 +116,7 @@ class PublishedBackend:
             try:
                 return published()
             except LostError as error:
-                _log.warning("%s; %s answers instead", error, self._works.store.path)
+                _log.warning("%s; %s answers instead", error, self._works.store)
                 self._lost = True
         return local()
 
@@ -168,8 +168,7 @@ class PublishedBackend:
         order = np.argsort(places)
         if not np.array_equal(places[order], np.sort(wanted)):
             raise SearchError(
-                f"{str(self._works.store.path)!r} was published again since it was opened; "
-                "open it again"
+                f"{str(self._works.store)!r} was published again since it was opened; open it again"
             )
         ranks = np.argsort(np.argsort(wanted))  # of each wanted place among the sorted ones
         read = vectors[order][ranks]

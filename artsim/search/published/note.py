@@ -17,7 +17,7 @@ class PublishedNote:
     """What a database says of the index that is published in it."""
 
     name: str  # of the index
-    path: str  # of its folder, where it was published
+    path: str  # of its folder, where it was published, or its address in an object store
     settings: str  # of the network, the taps and the tiles; others are published again
     tables: Sequence[str]  # names
     numbers: Mapping[str, int] = field(default_factory=dict)  # of parts by sha256; see `places`

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from artsim.errors import SearchError, StoreError
+from artsim.places import as_path
 from artsim.search.backend import SearchBackend
 from artsim.search.published.address import LostError, connect, normal
 from artsim.search.published.backend import PublishedBackend
@@ -44,9 +45,9 @@ class Publication:
             return None
         if self.note.fingerprint != store.fingerprint:
             raise SearchError(
-                f"{str(store.path)!r} has changed since it was published at {self.address}; run "
-                f"'artsim publish {store.path} {self.address}', or search the folder: "
-                f"--index {store.path}"
+                f"{str(store)!r} has changed since it was published at {self.address}; run "
+                f"'artsim publish {store} {self.address}', or search the folder: "
+                f"--index {store}"
             )
         return partial(PublishedBackend, database=self.database, note=self.note)
 
@@ -102,7 +103,7 @@ def find_published(note: PublishedNote, address: str, indexes: Iterable[Path]) -
     """
     named = [path for path in indexes if path.resolve().name == note.name]
     here = [path for path in named if address in published_addresses(path)]
-    places = [*here, *named, Path(note.path)]
+    places = [*here, *named, as_path(note.path)]
     found = next((path for path in places if is_store(path)), None)
     if found is None:
         raise SearchError(

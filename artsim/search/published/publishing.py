@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from artsim.datatypes import Progress, TapInfo, no_progress
 from artsim.errors import SearchError
 from artsim.index import unit
+from artsim.places import real_path
 from artsim.search.published.address import LostError, connect, normal, table_name
 from artsim.search.published.databases import Database, Floats, Places, VectorTable
 from artsim.search.published.measure import recall_at_10
@@ -67,21 +67,21 @@ def publish(
         StoreError: If the index is damaged, or is being written.
     """
     address = normal(address)
-    with lock_index(store.path), _resumable(store.path, address):
+    with lock_index(store.path), _resumable(store, address):
         database = connect(address, name=store.path.resolve().name, token=token)
         store = store.reopen()
         if not store.rows:
-            raise SearchError(f"{str(store.path)!r} has no pictures to publish; see 'artsim info'")
+            raise SearchError(f"{str(store)!r} has no pictures to publish; see 'artsim info'")
         return _publish(store, address, database, progress)
 
 
 @contextmanager
-def _resumable(path: Path, address: str) -> Iterator[None]:
+def _resumable(store: Store, address: str) -> Iterator[None]:
     try:
         yield
     except LostError as error:
         raise SearchError(
-            f"{error}; when it does, 'artsim publish {path} {address}' goes on from there"
+            f"{error}; when it does, 'artsim publish {store} {address}' goes on from there"
         ) from error
 
 
@@ -145,7 +145,7 @@ def _note_of(
         raise SearchError(
             f"{address} holds the index {note.name!r}, not {name!r}; publish to another place"
         )
-    settings, path = settings_of(store), str(store.path.resolve())
+    settings, path = settings_of(store), str(real_path(str(store)))
     if note is not None and note.settings == settings:
         return replace(note, path=path)
     database.drop({*(note.tables if note else ()), *(kind.table for kind in kinds)})
