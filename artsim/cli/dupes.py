@@ -152,7 +152,7 @@ def dupes(
     echo(f"Duplicates in {', '.join(str(store) for store in stores)}")
     _print(groups, works, drawn)
     if groups and len(stores) == 1:
-        path = shlex.quote(str(stores[0].path))
+        path = shlex.quote(str(stores[0]))
         echo(f"To look at them and decide which to keep: artsim serve {path}")
     print_written(output, sheet)
 
