@@ -19,7 +19,7 @@ from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import PlaceError, ReaderError
 from artsim.images import ReadAhead, read_bytes
 from artsim.inspection import InspectSettings, inspect_collection
-from artsim.places import RemotePath, as_path, objects, picture_file, status
+from artsim.places import RemotePath, as_path, objects, picture_file, read_object, status
 from artsim.readers import read_collection
 from artsim.search import locate
 from artsim.store import Store, index_to_write, local_index
@@ -226,6 +226,11 @@ def test_what_a_command_adds_is_sent_and_another_machine_fetches_only_that(
     assert read == {"museum", "manifest.json", "manifest.copy.json"}
 
 
+def sent_parts(address):
+    """Return the parts that the manifest in the bucket lists."""
+    return json.loads(read_object(f"{address}/manifest.json"))["parts"]
+
+
 def test_a_killed_run_loses_nothing_and_ends_as_an_uninterrupted_one(
     bucket, place, tmp_path, toy, monkeypatch
 ):
@@ -246,7 +251,7 @@ from artsim.store import index_to_write, remote
 
 class Slow(MeanColor):
     def __call__(self, pixels):
-        time.sleep(0.3)
+        time.sleep(1)
         return super().__call__(pixels)
 
 remote._EVERY_S = 0.05
@@ -260,7 +265,10 @@ with index_to_write(as_path(sys.argv[2])) as folder:
     for part in ("000001", "000003"):
         bucket.faults(every=5)
         with subprocess.Popen([sys.executable, "-c", code, pictures, address]) as process:
-            while not any(f"{part}.parquet" in path for _, path, _ in bucket.log()):
+            while not (
+                any(f"{part}.parquet" in path for _, path, _ in bucket.log())
+                and (part == "000001" or sent_parts(address))
+            ):
                 assert process.poll() is None
                 time.sleep(0.02)
             process.send_signal(signal.SIGKILL)
