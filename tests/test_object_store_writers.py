@@ -16,6 +16,7 @@ from test_object_stores import bucket, embed_here, place, server, write_collecti
 
 from artsim.cli import cli
 from artsim.errors import StoreError
+from artsim.labels import add_label
 from artsim.places import as_path, objects, read_object, write_object, write_object_if
 from artsim.readers import read_collection
 from artsim.store import DerivedLabel, RemoteIndex, Store, index_to_write, lease, local_index
@@ -144,6 +145,20 @@ def test_a_manifest_that_changes_while_files_are_sent_is_not_replaced(address, m
     with pytest.raises(StoreError, match="another run wrote to"):
         remote.send()
     assert read_object(f"{address}/manifest.json") == theirs
+
+
+def test_a_part_that_is_damaged_here_is_fetched_again_and_never_sent(address):
+    remote = RemoteIndex(as_path(address))
+    part = min((remote.fetch() / "parts").iterdir())
+    whole = part.read_bytes()
+    for damage in (whole[:-9], b"x" * len(whole)):
+        part.write_bytes(damage)
+        assert (remote.fetch() / "parts" / part.name).read_bytes() == whole
+        add_label(remote.folder, f"n{len(damage)} = length(title)")
+        part.write_bytes(damage)
+        assert remote.send() > 0
+        assert read_object(f"{address}/parts/{part.name}") == whole
+    assert len(Store.open(remote.fetch()).manifest.labels) == 2
 
 
 def test_who_writes_waits_for_another_and_takes_over_from_one_that_is_gone(

@@ -46,6 +46,11 @@ class CopyNote:
             data = sealed(asdict(self))
         write_whole(folder / _NAME, lambda stream: stream.write(data))
 
+    def differs(self, name: str, file: Path) -> bool:
+        """Return whether a file is new here, or not as it was noted."""
+        status, known = file.stat(), self.files.get(name)
+        return known is None or known[:2] != (status.st_size, status.st_mtime_ns)
+
     def know(self, name: str, file: Path, identity: str) -> None:
         """Note that a file is the same here and there."""
         status = file.stat()

@@ -80,6 +80,7 @@ class RemoteIndex:
             StoreError: If there is none, it cannot be read, or has changed both here and there.
         """
         with self._alone("read"):
+            self._drop_damaged()
             there = self._list()
             if MANIFEST not in there:
                 if not is_new and (self._note.own or not is_store(self.folder)):
@@ -103,6 +104,7 @@ class RemoteIndex:
             StoreError: If the store cannot be written, or the index has changed there.
         """
         with self._alone("write"):
+            self._drop_damaged()
             if not self._changed():
                 return 0
             with lease(self.address, self._owner):
@@ -171,10 +173,22 @@ class RemoteIndex:
         changed = {name for name in changed if not name.startswith("parts/")}
         for name, file in here.items():
             with suppress(FileNotFoundError):  # a part that an update has replaced
-                status, known = file.stat(), self._note.files.get(name)
-                if known is None or known[:2] != (status.st_size, status.st_mtime_ns):
+                if self._note.differs(name, file):
                     changed.add(name)
         return changed
+
+    def _drop_damaged(self) -> None:
+        """Remove parts that are damaged here: they are fetched again, and never sent."""
+        if self._note.is_fetching or not is_store(self.folder):
+            return
+        with suppress(OSError, ValueError, KeyError, TypeError):  # a damaged manifest is not ours
+            for part in json.loads((self.folder / MANIFEST).read_bytes())["parts"]:
+                name = f"parts/{part['file']}"
+                file = self.folder / name
+                if name not in self._note.files or not file.is_file():
+                    continue
+                if self._note.differs(name, file) and sha256_of(file) != part["sha256"]:
+                    file.unlink()
 
     def _is_elsewhere(self, there: dict[str, str]) -> bool:
         """Return whether another machine has written what has changed here, or the manifest."""
