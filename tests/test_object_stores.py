@@ -250,8 +250,11 @@ from artsim.readers import read_collection
 from artsim.store import index_to_write, remote
 
 class Slow(MeanColor):
+    parts = 0
+
     def __call__(self, pixels):
-        time.sleep(1)
+        Slow.parts += 1
+        time.sleep(1 if Slow.parts <= 3 else 600)  # it never ends by itself
         return super().__call__(pixels)
 
 remote._EVERY_S = 0.05
@@ -280,7 +283,7 @@ with index_to_write(as_path(sys.argv[2])) as folder:
         summary = embed_collection(
             read_collection(pictures), folder, toy, settings=EmbedSettings(part_rows=2)
         )
-    assert 2 <= sent <= 14
+    assert 2 <= sent <= 12
     assert summary.embedded == 16 - sent
     killed = Store.open(local_index(address))
     assert killed.manifest.parts == here.manifest.parts
