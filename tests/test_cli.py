@@ -257,13 +257,6 @@ def test_knn_eval_prints_a_table_for_people(index):
     assert "Not a label: year (it holds numbers; name it with --label to predict them)" in output
 
 
-def test_knn_eval_keeps_a_group_apart(index):
-    (row,) = run(
-        "knn-eval", "--index", index, "--label", "artist", "--group", "artist", "-k", "1"
-    ).splitlines()
-    assert json.loads(row)["top1"] == 0.0
-
-
 def test_knn_eval_writes_the_neighbors_that_voted(index, tmp_path):
     file = tmp_path / "predictions.csv"
     run("knn-eval", "--index", index, "--predictions", file, "-k", "1")

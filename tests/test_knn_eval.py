@@ -244,7 +244,7 @@ def test_groups_are_kept_apart_one_by_one_and_together(museum):
 
 def test_a_label_that_is_its_own_group_is_refused(museum):
     output = run(museum, "--label", "artist", "--group", "artist", "-k", "1", code=1)
-    assert "'artist' cannot be predicted: no picture can have a neighbor of its own class" in output
+    assert "'artist' cannot be predicted without neighbors of the same artist: no picture" in output
 
 
 def test_pictures_that_look_the_same_are_kept_apart(museum, monkeypatch):

@@ -135,9 +135,8 @@ class KnnEvaluator:
         Of equally good settings the first temperature and the smallest k are chosen.
 
         Raises:
-            EvaluationError: If the label has one class or too few rows, no query can have a
-                neighbor of its class, the label's length differs, every k is too large, or vectors
-                are not finite unit vectors.
+            EvaluationError: If the label has one class or too few rows, its length differs, every
+                k is too large, or vectors are not finite unit vectors.
         """
         if len(label) != len(self.vectors):
             raise EvaluationError(
@@ -157,7 +156,6 @@ class KnnEvaluator:
         neighbors = self._find(counted.learned, queries)
         ks = sorted(set(self.ks))
         possible = _check_ks(label.name, ks, neighbors)
-        unreachable = count_unreachable(label, bank, queries, self.split.groups)
         choices = [(k, t) for t in self.temperatures for k in ks if k <= possible]
         chosen_on = len(choosers) if len(choices) > 1 else 0
         if chosen_on:
@@ -178,7 +176,7 @@ class KnnEvaluator:
             unlabeled_neighbors=len(counted.learned) - len(bank),
             chosen_on=chosen_on,
             left_out=tuple(k for k in ks if k > possible),
-            unreachable=unreachable,
+            unreachable=count_unreachable(label, bank, queries, self.split.groups),
             hubness=hubness(neighbors, np.sort(counted.learned)),
         )
 

@@ -135,7 +135,7 @@ def knn_eval(
                 if plan.protocol == Protocol.MET:
                     yield _evaluate_met(evaluator, kept)
                 else:
-                    yield _with_hierarchy(evaluator, kept, plan)
+                    yield _check_groups(_with_hierarchy(evaluator, kept, plan), plan.groups)
             except EvaluationError as error:
                 if plan.labels:
                     raise
@@ -175,6 +175,17 @@ def _read_labels(store: Store, plan: KnnPlan) -> tuple[list[Label], dict[str, st
     if plan.hierarchy is not None:
         check_placed(plan.hierarchy, labels)
     return labels, not_labels
+
+
+def _check_groups(found: KnnEvaluation, groups: Sequence[str]) -> KnnEvaluation:
+    """Refuse a label whose classes lie within one group each, such as the group itself."""
+    if groups and found.unreachable == len(found.query_rows):
+        raise EvaluationError(
+            f"{found.label.name!r} cannot be predicted without neighbors of the same "
+            f"{' or '.join(groups)}: no picture has a neighbor of its class then; group by another "
+            "column or choose another label"
+        )
+    return found
 
 
 def _read_groups(
