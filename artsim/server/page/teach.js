@@ -139,9 +139,12 @@ export function makeTeach(panel, actions) {
 
   function draw(found) {
     const focused = panel.contains(document.activeElement) && document.activeElement.dataset.keep;
+    const isOpen = panel.querySelector(".teach-head details[open]") !== null;
     panel.replaceChildren(
       ...[head(), status(found), marked(), found && questions(found)].filter(Boolean),
     );
+    // An answer that arrives while the menu is open does not close it.
+    if (isOpen) panel.querySelector(".teach-head details")?.setAttribute("open", "");
     if (focused) panel.querySelector(`[data-keep="${focused}"]`)?.focus({ preventScroll: true });
   }
 
