@@ -13,7 +13,7 @@ from artsim.embedding import EmbedSettings, card, embed_collection
 from artsim.errors import ModelError
 from artsim.images import plain_jpeg_size
 from artsim.loader import Loaded, Unloadable, load
-from artsim.models import Compute, Decoder, load_extractor
+from artsim.models import Compute, Decoder, NetworkRequest, load_extractor, loading
 from artsim.readers import read_collection
 from artsim.store import Store
 
@@ -31,6 +31,18 @@ def both(files, preprocessing, **options):
     plain = list(load(enumerate(files), preprocessing, workers=2, **options))
     left = load(enumerate(files), preprocessing, workers=2, leave_jpegs=True, **options)
     return plain, list(card.decode_on(CPU, left, preprocessing, **options))
+
+
+def enlarged(file, side, folder):
+    """Save a picture as a scan of this longer side, with grain."""
+    with Image.open(file) as picture:
+        scale = side / max(picture.size)
+        size = [round(each * scale) for each in picture.size]
+        pixels = np.asarray(picture.convert("RGB").resize(size), dtype=np.float32)
+    grain = np.random.default_rng(0).normal(0, 6, pixels.shape)
+    new = folder / file.name
+    Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8)).save(new, quality=90)
+    return new
 
 
 @pytest.fixture
@@ -169,18 +181,21 @@ def test_a_run_that_stops_ends_the_threads_of_both(saved):
 
 
 @pytest.mark.slow
-def test_vectors_of_paintings_are_nearly_those_of_the_loader(museum_data):
+@pytest.mark.parametrize("side", [None, 1600])
+def test_vectors_of_paintings_are_those_of_the_loader_at_full_size(museum_data, tmp_path, side):
     files = sorted((museum_data / "paintings").rglob("*.jpg"))[::40]
+    if side is not None:
+        files = [enlarged(file, side, tmp_path) for file in files[::3]]
     extractor = load_extractor(parse_spec("lite0"))
+    preprocessing = replace(extractor.preprocessing, scaled_decoding=0)
     vectors = [
         extractor.embed_batch(np.stack([each.pixels for each in pictures]))["embedding"]
-        for pictures in both(files, extractor.preprocessing)
+        for pictures in both(files, preprocessing)
     ]
     mine, theirs = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in vectors)
     cosines = np.vecdot(mine, theirs)
-    assert len(files) > 50
-    assert cosines.mean() > 0.999
-    assert cosines.min() > 0.99
+    assert len(files) > (50 if side is None else 15)
+    assert cosines.min() > 0.9999
 
 
 def test_an_index_says_what_decoded_its_pictures(tmp_path, saved, toy, monkeypatch):
@@ -204,6 +219,14 @@ def test_an_index_says_what_decoded_its_pictures(tmp_path, saved, toy, monkeypat
         embed_collection(
             read_collection(folder), tmp_path / "tiles", toy, settings=EmbedSettings(tiles=2)
         )
+
+
+@pytest.mark.parametrize(("decoder", "scaled"), [(Decoder.CPU, 2), (Decoder.GPU, 0)])
+def test_with_jpegs_of_a_gpu_all_pictures_and_queries_are_decoded_at_full_size(decoder, scaled):
+    request = NetworkRequest(
+        spec=parse_spec("timm:test_vit.random"), compute=Compute(device="cuda", decoder=decoder)
+    )
+    assert loading._refit(PREPROCESSING, request).scaled_decoding == scaled
 
 
 def test_a_cpu_is_no_gpu_that_decodes():

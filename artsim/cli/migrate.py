@@ -191,7 +191,7 @@ def _build(
     known, device = store.manifest.passport, str(options.pop("device"))
     where = options.pop("collection") or collection_of(store)
     catalog = open_collection(where, options, strict=False)
-    exact = not known.is_external and not known.preprocessing.scaled_decoding
+    exact = not (known.is_external or known.preprocessing.scaled_decoding or known.decoder)
     precision = "f32" if exact else options.pop("precision")
     request = NetworkRequest(
         spec=parse_spec(model),

@@ -63,9 +63,10 @@ def repair_index(
                 f"{shown_path(path)!r}; give the options of 'artsim embed' that made it"
             )
         extractor = load_extractor(store)
+        passport = store.manifest.passport  # without scaled decoding it is of --exact, or a GPU's
         settings = replace(
             settings or EmbedSettings(),
-            half_precision=store.manifest.passport.preprocessing.scaled_decoding > 0,  # --exact
+            half_precision=passport.preprocessing.scaled_decoding > 0 or bool(passport.decoder),
         )
         if FAILURES in before.damaged:
             (path / FAILURES).unlink()

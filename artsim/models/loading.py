@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from artsim.datatypes import ExtractorSpec, Fit, Passport, Preprocessing
+from artsim.datatypes import ExtractorSpec, Passport, Preprocessing
 from artsim.errors import ModelError
 from artsim.models.backends import TorchBackend, convert
 from artsim.models.building import build_network, find_source
@@ -42,7 +42,7 @@ def load_network(wanted: NetworkRequest) -> tuple[Extractor, list[Path] | None]:
     if by_gpu and device.type != "cuda":
         raise ModelError(f"{device} decodes no JPEGs; use --device cuda, or --decoder cpu")
     network = build_network(spec, weights=wanted.weights)
-    preprocessing = _refit(network.preprocessing, wanted.fit, wanted.scaled_decoding)
+    preprocessing = _refit(network.preprocessing, wanted)
     sha256 = weights_sha256(network.module)
     tapped = TappedNetwork(network, spec.taps)
     dtype = _choose_dtype(device, compute.precision)
@@ -97,12 +97,15 @@ def prefers_bfloat16(device: torch.device) -> bool:
     return bool(torch.version.hip) or torch.cuda.get_device_capability(device) >= (8, 0)
 
 
-def _refit(preprocessing: Preprocessing, fit: Fit | None, scaled_decoding: int) -> Preprocessing:
-    preprocessing = replace(preprocessing, scaled_decoding=scaled_decoding)
-    if fit is None or fit == preprocessing.fit:
+def _refit(preprocessing: Preprocessing, wanted: NetworkRequest) -> Preprocessing:
+    # A GPU decodes at full size; then the cores must, too, or queries would have other vectors.
+    by_gpu = wanted.compute.decoder == Decoder.GPU
+    scaled = 0 if by_gpu else wanted.scaled_decoding
+    preprocessing = replace(preprocessing, scaled_decoding=scaled)
+    if wanted.fit is None or wanted.fit == preprocessing.fit:
         return preprocessing
     # Users choose pad and squash to keep the whole picture: nothing is cut off.
-    return replace(preprocessing, fit=fit, scale=preprocessing.size)
+    return replace(preprocessing, fit=wanted.fit, scale=preprocessing.size)
 
 
 def _choose_backend(

@@ -71,7 +71,7 @@ class Museum:
         """Show what was written to an index, and send it where that is in an object store.
 
         Raises:
-            StoreError: If it cannot be sent; a visitor is told before it is called saved.
+            StoreError: If it cannot be sent; then it must not be called saved.
         """
         self.refresh()
         send_index(room.store.path)
