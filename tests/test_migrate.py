@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ from conftest import MeanColor, toy_passport, unit
 from PIL import Image
 
 from artsim.cli import cli
-from artsim.datatypes import Field, FieldType, TapInfo
-from artsim.embedding import EmbedSettings, embed_collection
+from artsim.cli.migrate_outputs import print_cost
+from artsim.datatypes import Field, FieldType, TapInfo, parse_spec
+from artsim.embedding import EmbedSettings, embed_collection, sizing
 from artsim.errors import PassportError, StoreError
 from artsim.evaluation.probe import LabelPlan
 from artsim.index import is_current, open_index
@@ -358,6 +360,27 @@ def test_a_mark_is_no_label_of_its_own(index, grid):
 # --- the command --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("tiles", "cores", "longer"),
+    [
+        (0, 1, ", in about 7 minutes on 1 core"),  # 60 s of decoding, 320 s of computing
+        (2, 1, ", in about 28 minutes on 1 core"),  # five times as much computing: 27.6
+        (0, 2, ", in about 4 minutes on 2 cores"),
+        (0, None, ""),
+    ],
+)
+def test_the_cost_is_said_before(monkeypatch, capsys, index, tiles, cores, longer):
+    store = Store.open(index)
+    work = sizing.Workload(pictures=20_000, flops=8e8, dims=(8,), side=8, cores=1)
+    monkeypatch.setattr(sizing, "workload_of", lambda *_, cores, **__: replace(work, cores=cores))
+    store.manifest = replace(store.manifest, tiles=tiles)
+    print_cost(store, parse_spec("timm:x.random"), cores=cores)
+    assert capsys.readouterr().err == (
+        f"index: 64 pictures will be embedded again by timm:x.random{longer}; if you interrupt "
+        "it, the next run continues\n"
+    )
+
+
 def run(*arguments):
     return CliRunner().invoke(cli, ["migrate", *map(str, arguments)])
 
@@ -370,6 +393,10 @@ def test_the_command_goes_from_one_model_to_another_and_back(grid, tmp_path):
     files.append(f"--sheet={tmp_path / 's.png'}")
     found = run(index, "-m", "timm:test_vit.random", *toy, *files, "--json")
     assert found.exit_code == 0, found.output
+    assert (
+        "index: 64 pictures will be embedded again by timm:test_vit.random, in about 1 minute on"
+        in (found.stderr)
+    )
     rows = [json.loads(line) for line in found.stdout.splitlines()]
     assert rows[0]["works"] == 64
     assert rows[1]["label"] == "red"

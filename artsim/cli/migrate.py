@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
-from artsim.cli.migrate_outputs import Results, print_kept
+from artsim.cli.migrate_outputs import Results, print_cost, print_kept
 from artsim.cli.options.collection import (
     collection_of,
     max_pixels_option,
@@ -43,7 +43,7 @@ from artsim.cli.options.index import (
 )
 from artsim.cli.options.labels import group_option, label_option, qualified_option, split_option
 from artsim.cli.options.outputs import allow_loss_option, csv_option, format_option, sheet_option
-from artsim.cli.options.values import file_option
+from artsim.cli.options.values import count_cores, file_option
 from artsim.cli.output import (
     echo,
     print_json_lines,
@@ -193,8 +193,9 @@ def _build(
     catalog = open_collection(where, options, strict=False)
     exact = not (known.is_external or known.preprocessing.scaled_decoding or known.decoder)
     precision = "f32" if exact else options.pop("precision")
+    spec = parse_spec(model)
     request = NetworkRequest(
-        spec=parse_spec(model),
+        spec=spec,
         weights=weights,
         compute=make_compute(
             device,
@@ -209,6 +210,8 @@ def _build(
     with resumable(path / "versions"), ExitStack() as stack:
         engine, extractor = open_engine(place, request)
         stack.enter_context(closing(engine))
+        here = place is None and find_device(device).type == "cpu"
+        print_cost(store, spec, cores=count_cores() if here else None)
         summary = build_version(
             store,
             catalog,

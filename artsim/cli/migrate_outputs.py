@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +19,10 @@ from artsim.cli.output import (
     write_rows,
 )
 from artsim.datatypes import plural, shown_path
+from artsim.errors import ModelError
 
 if TYPE_CHECKING:
+    from artsim.datatypes import ExtractorSpec
     from artsim.embedding import EmbedSummary
     from artsim.migration import Kept, LabelComparison, MapReport, NeighborComparison, VersionPair
     from artsim.report import ChangedWork
@@ -28,6 +33,34 @@ _COLUMNS |= dict.fromkeys(("old_neighbor", "new_neighbor"), "string")
 _DRAWN = 20  # works on a page
 _ON_SHEET = 8
 _NEIGHBORS = 6  # of each
+
+
+def print_cost(store: Store, spec: ExtractorSpec, *, cores: int | None) -> None:
+    """Say before it begins that a collection is embedded again, and about how long that takes.
+
+    Without ``cores``, on GPUs and clusters, the time is left out.
+    """
+    import pyarrow.compute as pc
+
+    from artsim.embedding import sizing
+
+    longer = ""
+    if cores:
+        sides = store.read(["width", "height"])
+        side = pc.approximate_median(pc.max_element_wise(sides["width"], sides["height"])).as_py()
+        with suppress(ModelError):  # a network whose operations are not counted, of a pack
+            work = sizing.workload_of(
+                spec, pictures=store.rows, side=int(side), cores=cores, gpus=0, gpu="h100"
+            )
+            work = replace(work, flops=work.flops * (1 + store.manifest.tiles**2))
+            minutes = math.ceil(60 * sizing.estimate(work).hours)
+            time = f"{minutes / 60:,.1f} hours" if minutes >= 100 else plural(minutes, "minute")
+            longer = f", in about {time} on {plural(cores, 'core')}"
+    echo(
+        f"{store.path.name}: {plural(store.rows, 'picture')} will be embedded again by "
+        f"{spec.network}{longer}; if you interrupt it, the next run continues",
+        err=True,
+    )
 
 
 class Results:

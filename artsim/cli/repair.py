@@ -80,6 +80,7 @@ def repair(
     def extractor(store: Store) -> Extractor:
         from artsim.search import load_index_extractor
 
+        echo(f"{path.name}: files are damaged, so pictures will be embedded again", err=True)
         precision = store.manifest.passport.compute_dtype
         compute = make_compute(device, backend, "bf16" if "bf" in precision else "f32")
         return load_index_extractor(store, weights=weights, compute=compute)
