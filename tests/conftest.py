@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +159,34 @@ def unit(rng, *shape):
     """Draw unit vectors."""
     x = rng.standard_normal(shape).astype(np.float32)
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+@contextmanager
+def started(command, **options):
+    """Start a process and kill it at the end of the block: a test that fails waits for none."""
+    with subprocess.Popen(list(map(str, command)), **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_until(what, condition, *processes, seconds=120):
+    """Wait until a condition is true, which must stay so: a loaded machine looks seldom.
+
+    Args:
+        what: What is waited for, for the message.
+        condition: Is called until it returns something true, which is returned.
+        processes: Those that must not end meanwhile.
+        seconds: After which the test fails; less than pytest gives it.
+    """
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        ends = [process.poll() for process in processes]
+        if set(ends) - {None} or time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s, or a process ended ({ends}): {what}")
+        time.sleep(0.02)
+    return found
 
 
 def noise_picture(path, size, seed=0, **save):

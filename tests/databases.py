@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 LITE = Path(__file__).parents[1] / "build" / "milvus-lite" / "bin" / "milvus-lite"
-_STARTED_S = 60
+_STARTED_S = 150
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def wait_for(port, server):
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    pytest.fail("the server of the database did not start")
+    pytest.fail(f"nothing listens at port {port} after {_STARTED_S} s: {server.args}")
 
 
 def free_port():

@@ -7,11 +7,10 @@ import signal
 import struct
 import subprocess
 import sys
-import time
 
 import pytest
 from click.testing import CliRunner
-from conftest import noise_picture
+from conftest import noise_picture, started, wait_until
 from PIL import Image
 
 from artsim.cli import cli
@@ -466,18 +465,16 @@ def test_an_interrupt_says_how_to_continue(tmp_path, paint, kind):
     for n in range(3000):
         paint(tmp_path / "many" / f"{n}.png", (n % 256, 0, 0), size=(4, 4))
     command = ["embed", tmp_path / "many", "-o", tmp_path / "i", *TOY_MODEL, "--part-rows", "8"]
-    process = subprocess.Popen(
+    parts = tmp_path / "i" / "parts"
+    with started(
         [sys.executable, "-m", "artsim", *command],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-    )
-    parts = tmp_path / "i" / "parts"
-    while not (parts.is_dir() and len(list(parts.iterdir())) > 1):
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(kind)
-    _, errors = process.communicate()
+    ) as process:
+        wait_until("two parts", lambda: parts.is_dir() and len(list(parts.iterdir())) > 1, process)
+        process.send_signal(kind)
+        _, errors = process.communicate()
     assert process.returncode == 130, errors
     assert errors.strip().splitlines()[-1] == (
         f"Stopped; finished pictures are in {tmp_path / 'i'}. Run the same command to resume."

@@ -5,6 +5,7 @@ import io
 import json
 import select
 import socket
+import threading
 import time
 from contextlib import ExitStack
 from urllib.parse import urlsplit
@@ -82,7 +83,7 @@ def test_a_line_of_header_now_and_then_does_not_hold_a_connection(address):
         while not select.select([slow], [], [], 0.1)[0]:
             slow.sendall(b"X-a: b\r\n")
             lines += 1
-        assert lines < 60
+            assert lines < 600  # a minute, on a loaded machine
         assert error_of(received(slow))[0] == 408
 
 
@@ -100,16 +101,22 @@ def test_the_second_header_of_a_connection_is_limited_too(address):
 
 
 def test_a_visitor_who_does_not_read_is_let_go():
+    over = threading.Event()
+
     async def long(scope, receive, send):
         assert scope["type"] == "http"
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(400):
-            await send({"type": "http.response.body", "body": b"0" * (1 << 17), "more_body": True})
-        await send({"type": "http.response.body", "body": b"the end"})
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            for _ in range(400):
+                body = {"type": "http.response.body", "body": b"0" * (1 << 17), "more_body": True}
+                await send(body)
+            await send({"type": "http.response.body", "body": b"the end"})
+        finally:
+            over.set()
 
     with serving(long, Limits(idle_seconds=0.5)) as address, connect(address) as deaf:
         deaf.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(1)
+        assert over.wait(60), "the visitor is still waited for"
         assert b"the end" not in received(deaf)
 
 
@@ -174,7 +181,9 @@ def test_uploads_that_take_too_much_memory_end_the_oldest(store, monkeypatch):
         refusal = (503, "too much is being uploaded; try again")
         answer = ended.recv(1 << 16)
         while not answer.endswith(b"}"):
-            answer += ended.recv(1 << 16)
+            more = ended.recv(1 << 16)
+            assert more, answer
+            answer += more
         assert error_of(answer) == refusal
         assert upload(address) == 200
         (other,) = {first, second} - {ended}

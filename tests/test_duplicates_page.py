@@ -5,11 +5,10 @@ import io
 import re
 import shutil
 import threading
-import time
 from pathlib import Path
 
 import pytest
-from conftest import noise_picture
+from conftest import noise_picture, wait_until
 from PIL import Image
 from serving import serving
 from test_explain import Pixels, extractor_of
@@ -70,14 +69,15 @@ def app(store):
     museum.close()
 
 
-def wait(visitor, **wanted):
-    """Ask until the search is over."""
-    for _ in range(600):
+def wait(visitor, *, look=False, **wanted):
+    """Ask, and then until the search is over."""
+    visitor.post(f"{ROOM}/duplicates", json={**wanted, "look": look})
+
+    def over():  # to look again would begin again after a failure
         found = visitor.post(f"{ROOM}/duplicates", json=wanted).json()
-        if found["state"] != "looking":
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it is still looking")
+        return found if found["state"] != "looking" else None
+
+    return wait_until("the search is over", over)
 
 
 GROUPS = [
@@ -194,8 +194,6 @@ def test_a_search_that_fails_says_why_and_is_tried_again(app, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(searched, "picture_looks", fail)
         found = wait(visitor, look=True)
-        while found["state"] == "none":
-            found = wait(visitor)
     assert (found["state"], found["reason"]) == ("failed", "no pictures today")
     assert wait(visitor, look=True)["total"] == 2
 
@@ -225,7 +223,7 @@ def test_one_search_serves_all_visitors_and_a_reopened_index(store, monkeypatch)
 
     def slow(*values, **options):
         begun.append(1)
-        assert may_end.wait(20)
+        assert may_end.wait(60)
         return look(*values, **options)
 
     monkeypatch.setattr(searched, "picture_looks", slow)
@@ -238,8 +236,7 @@ def test_one_search_serves_all_visitors_and_a_reopened_index(store, monkeypatch)
     assert again is not room
     assert again.duplicates.look().state == "looking"
     may_end.set()
-    while again.duplicates.progress().state == "looking":
-        time.sleep(0.02)
+    wait_until("it is found", lambda: again.duplicates.progress().state != "looking")
     assert (len(again.duplicates.groups), len(begun)) == (2, 1)
     room.batcher.close()
     museum.close()

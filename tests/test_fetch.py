@@ -28,6 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from conftest import started, wait_until
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -696,37 +697,38 @@ def test_a_dry_run_prints_a_line_for_each_host(museum, listed, tmp_path):
 
 def start_fetch(source, out, *options):
     command = [sys.executable, "-m", "artsim", "fetch", source, out, "--allow-private", *options]
-    return subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def many(museum, tmp_path, n=120):
-    """A list of n pictures, each of which takes a moment."""
+def many(museum, tmp_path):
+    """A list of 120 pictures, the last 40 of which take a minute, so that no run ends by itself.
+
+    Until ``museum.over``: then they all come at once.
+    """
 
     def slow(request):
-        request.server.over.wait(0.01)
+        request.server.over.wait(0.01 if int(request.path[1:]) < 80 else 60)
         good(request)
 
-    museum.answers |= {f"/{i}": slow for i in range(n)}
-    (tmp_path / "list.txt").write_text("".join(f"{museum.url}/{i}\n" for i in range(n)))
+    museum.answers |= {f"/{i}": slow for i in range(120)}
+    (tmp_path / "list.txt").write_text("".join(f"{museum.url}/{i}\n" for i in range(120)))
     return tmp_path / "list.txt"
 
 
-def wait_for(condition):
-    for _ in range(12_000):  # a minute: the command may have to wait for a busy machine
-        if condition():
-            return
-        time.sleep(0.005)
-    raise AssertionError("it never happened")
+def wait_for_statuses(out, count, process):
+    file = out / "status.jsonl"
+    wait_until(
+        f"{count} statuses", lambda: file.exists() and len(statuses_so_far(out)) >= count, process
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
 def test_a_killed_run_continues_without_requesting_finished_pictures(museum, tmp_path):
     source, out = many(museum, tmp_path), tmp_path / "out"
     with start_fetch(source, out, "--delay", 0) as process:
-        wait_for(lambda: (out / "status.jsonl").exists() and len(statuses_so_far(out)) >= 40)
+        wait_for_statuses(out, 40, process)
         process.send_signal(signal.SIGKILL)
+    museum.over.set()
     finished = statuses_so_far(out)
     assert 40 <= len(finished) < 120
     fetch_pictures(read_addresses(source), out, settings=FAST)
@@ -756,9 +758,9 @@ def statuses_so_far(out):
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT and SIGTERM")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_keeps_finished_pictures_and_says_how_to_continue(museum, tmp_path, sent):
-    source, out = many(museum, tmp_path, n=400), tmp_path / "out"
+    source, out = many(museum, tmp_path), tmp_path / "out"
     with start_fetch(source, out) as process:
-        wait_for(lambda: (out / "status.jsonl").exists() and len(statuses_so_far(out)) >= 5)
+        wait_for_statuses(out, 5, process)
         process.send_signal(sent)
         stdout, stderr = process.communicate()
     assert (process.returncode, stdout) == (130, "")

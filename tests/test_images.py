@@ -808,9 +808,11 @@ def test_a_caller_in_another_thread_sees_its_warnings():
     with warnings.catch_warnings(record=True) as caught, ThreadPoolExecutor(4) as pool:
         warnings.simplefilter("always")
         running = [pool.submit(decode_on) for _ in range(4)]
-        for number in range(500):
-            warnings.warn(str(number), stacklevel=1)
-        done.set()
+        try:
+            for number in range(500):
+                warnings.warn(str(number), stacklevel=1)
+        finally:
+            done.set()
         for future in running:
             future.result()
     assert [str(warning.message) for warning in caught] == [str(n) for n in range(500)]
@@ -827,10 +829,12 @@ def test_warning_filters_do_not_accumulate():
         warnings.simplefilter("always")
         before = len(warnings.filters)
         running = [pool.submit(decode_on) for _ in range(4)]
-        for _ in range(500):
-            warnings.simplefilter("always")
-            warnings.simplefilter("default")
-        done.set()
+        try:
+            for _ in range(500):
+                warnings.simplefilter("always")
+                warnings.simplefilter("default")
+        finally:
+            done.set()
         for future in running:
             future.result()
         assert len(warnings.filters) <= before + 2  # 'default' and ours
@@ -851,7 +855,7 @@ def test_pillows_limit_stays_when_two_threads_lift_it_at_once(monkeypatch):
     monkeypatch.setattr(Image, "open", slow_open)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(decode, saved(FLAG, "PNG"))
-        inside[0].wait()
+        assert inside[0].wait(60), "the first does not open its picture"
         second = pool.submit(decode, saved(FLAG, "PNG"))
         first.result()
         first_left.set()

@@ -7,10 +7,11 @@ import sys
 import threading
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT
+from conftest import ROOT, wait_until
 from databases import free_port, running
 from test_object_stores import bucket, embed_here, place, server, write_collection
 
@@ -39,7 +40,8 @@ remote = RemoteIndex(as_path(address))
 folder = remote.fetch()
 add_label(folder, f"{{name}} = length(title)")
 Path(ready).touch()
-while not Path(go).exists():
+deadline = time.monotonic() + 120
+while not Path(go).exists() and time.monotonic() < deadline:
     time.sleep(0.001)
 try:
     print(remote.send())
@@ -81,9 +83,10 @@ def test_of_two_that_write_at_the_same_time_one_is_told_so_and_both_are_kept(
                 stderr=subprocess.PIPE,
                 text=True,
             )
-        while not all((tmp_path / f"ready-{name}").exists() for name in running):
-            assert all(process.poll() is None for process in running.values())
-            time.sleep(0.01)
+        ready = [tmp_path / f"ready-{name}" for name in running]
+        wait_until(
+            "both are ready", lambda ready=ready: all(map(Path.exists, ready)), *running.values()
+        )
         go.touch()
         ends = {name: (process.communicate(), process) for name, process in running.items()}
         codes = {name: process.returncode for name, (_, process) in ends.items()}
@@ -183,7 +186,7 @@ def test_who_writes_waits_for_another_and_takes_over_from_one_that_is_gone(
         time.sleep(4)  # longer than one that is gone is waited for
         assert done == []
         done.append("first")
-    thread.join()
+    thread.join(60)
     assert done == ["first", "second"]
     write_object(b"killed\n", file)
     write("killed")  # at once

@@ -4,12 +4,11 @@ Runs where the packages gcsfs and gcp-storage-emulator are installed, which no o
 """
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from databases import free_port, wait_for
+from databases import free_port, running
 from test_object_stores import embed_here, write_collection
 
 from artsim.places import as_path, ask_object, read_object, upload_object, write_object_if
@@ -28,14 +27,8 @@ def bucket(monkeypatch):
     monkeypatch.setenv("GCSFS_DEFAULT_PROJECT", "test")
     command = Path(sys.executable).with_name("gcp-storage-emulator")
     words = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory"]
-    with subprocess.Popen(
-        [command, *words, "--default-bucket=museum"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as server:
-        wait_for(port, server)
+    with running([command, *words, "--default-bucket=museum"], port):
         yield "gs://museum"
-        server.terminate()
 
 
 def test_a_collection_and_its_index_are_as_those_here(bucket, tmp_path, toy, monkeypatch):

@@ -542,7 +542,9 @@ def test_the_keyboard_alone_reaches_a_match_and_its_details(page):
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the works")).to_be_focused()
     page.keyboard.press("Enter")
-    while not page.evaluate("document.activeElement.matches('a.picture')"):
+    for _ in range(60):
+        if page.evaluate("document.activeElement.matches('a.picture')"):
+            break
         page.keyboard.press("Tab")
     for key in ("ArrowRight", "ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp", "Home"):
         page.keyboard.press(key)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import ROOT, noise_picture, toy_passport
+from conftest import ROOT, noise_picture, started, toy_passport, wait_until
 
 from artsim.datatypes import parse_spec
 from artsim.embedding import Chunk, EmbedJob, EmbedSettings, Receipt, open_engine
@@ -177,9 +176,10 @@ def test_an_unknown_engine_is_refused(name, message):
 
 # Real processes, and the default network.
 
-# Ends the process that reads a picture of this name, as a decoder with a fault would.
+# Ends the process that reads a picture of this name, as a decoder with a fault would; another is
+# not read until there is a file.
 POISON = """
-import os
+import os, time
 from pathlib import Path
 from artsim.images import ahead
 
@@ -187,6 +187,8 @@ read = ahead.read_bytes
 def read_bytes(file, *more, **options):
     if Path(file).name == "poison.png":
         os.kill(os.getpid(), 9)
+    while Path(file).name == "00.png" and not Path(os.environ["GO"]).exists():
+        time.sleep(0.02)
     return read(file, *more, **options)
 ahead.read_bytes = read_bytes
 """
@@ -203,6 +205,16 @@ def place(tmp_path_factory):
     (folder / "museum/07.png").write_bytes(b"no picture")
     subprocess.run([*EMBED, "-o", "one"], cwd=folder, check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture
+def waiting(tmp_path):
+    """An environment in which the first picture is not read, and so no part committed.
+
+    Until there is the file that it names GO.
+    """
+    (tmp_path / "sitecustomize.py").write_text(POISON)
+    return {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}", "GO": str(tmp_path / "go")}
 
 
 def parts(index):
@@ -224,19 +236,18 @@ def is_running(pid):
         return False
 
 
-def wait_until(what):
-    deadline = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def wait_for_part(staging, driver):
+    """Wait until a worker has made a part; it stays, as it is not committed."""
+    wait_until("a part", lambda: staging.exists() and any(staging.iterdir()), driver)
 
 
-def test_two_processes_make_the_index_of_one_though_one_is_killed(place):
+def test_two_processes_make_the_index_of_one_though_one_is_killed(place, waiting):
     command = [*EMBED, "-o", "two", "--devices", "cpu,cpu"]
-    with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, text=True) as driver:
+    with started(command, cwd=place, env=waiting, stdout=subprocess.PIPE, text=True) as driver:
         staging = place / "two/staging"
-        wait_until(lambda: staging.exists() and any(staging.iterdir()))
+        wait_for_part(staging, driver)
         os.kill(children(driver.pid)[0], signal.SIGKILL)
+        Path(waiting["GO"]).touch()
         output = driver.communicate()[0]
     assert driver.returncode == 0
     assert parts(place / "two") == parts(place / "one")
@@ -245,29 +256,27 @@ def test_two_processes_make_the_index_of_one_though_one_is_killed(place):
     assert not staging.exists()
 
 
-def test_workers_end_with_a_killed_run_which_is_then_resumed(place):
+def test_workers_end_with_a_killed_run_which_is_then_resumed(place, waiting):
     command = [*EMBED, "-o", "killed", "--devices", "cpu,cpu"]
-    with subprocess.Popen(command, cwd=place, stderr=subprocess.DEVNULL) as driver:
-        staging = place / "killed/staging"
-        wait_until(lambda: staging.exists() and any(staging.iterdir()))
+    with started(command, cwd=place, env=waiting, stderr=subprocess.DEVNULL) as driver:
+        wait_for_part(place / "killed/staging", driver)
         workers = children(driver.pid)
         driver.kill()
+    Path(waiting["GO"]).touch()  # a worker ends when it has made its part
     assert workers
-    wait_until(lambda: not any(map(is_running, workers)))
+    wait_until("the workers end", lambda: not any(map(is_running, workers)))
     subprocess.run(command, cwd=place, check=True, capture_output=True)
     assert parts(place / "killed") == parts(place / "one")
     assert failures(place / "killed") == failures(place / "one")
 
 
-def test_a_picture_that_ends_its_process_becomes_a_failure(place, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text(POISON)
+def test_a_picture_that_ends_its_process_becomes_a_failure(tmp_path, waiting):
     (tmp_path / "museum").mkdir()
     noise_picture(tmp_path / "museum/sound.png", (50, 40))
     noise_picture(tmp_path / "museum/poison.png", (50, 40))
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     command = [*EMBED, "-o", "index", "--devices", "cpu", "--part-rows", "8"]
     found = subprocess.run(
-        command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True
+        command, cwd=tmp_path, env=waiting, check=True, capture_output=True, text=True
     )
     (failure,) = failures(tmp_path / "index")
     assert failure["id"] == "poison.png"

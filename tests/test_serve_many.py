@@ -6,13 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+from conftest import wait_until
 from search_toys import at, make_store
 from test_server import Visitor
 
@@ -126,46 +126,43 @@ def answering(pid):
     return found
 
 
+def is_running(pid):
+    with suppress(OSError):
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())  # empty: it has ended
+    return False
+
+
 def wait_for_count(address, searches):
     """Wait until so many searches are counted: a process counts one after it has answered."""
     route = 'handler="/api/{index}/search",method="POST",status="200"'
-    deadline = time.monotonic() + 60
-    while True:
-        counts = re.findall(re.escape(route) + r"\} (\S+)", get(f"{address}/metrics")[1])
-        if list(map(float, counts)) == [searches]:
-            return
-        assert time.monotonic() < deadline, counts
-        time.sleep(0.1)
+
+    def counts():
+        return re.findall(re.escape(route) + r"\} (\S+)", get(f"{address}/metrics")[1])
+
+    wait_until(f"{searches} are counted", lambda: list(map(float, counts())) == [searches])
 
 
 def test_several_processes_answer_and_one_that_ends_is_replaced(store):
     pytest.importorskip("prometheus_fastapi_instrumentator")
     with command(store, "--processes", "2", "--metrics") as (server, address):
         assert get(f"{address}/health")[0] == 200  # waits until one of them listens
-        deadline = time.monotonic() + 60
-        while len(before := answering(server.pid)) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+
+        def two_answer(but=()):
+            found = answering(server.pid)
+            return found if len(found) == 2 and not {*but} & {*found} else None
+
+        before = wait_until("two processes answer", two_answer, server)
         question = json.dumps(QUESTION).encode()
         for _ in range(4):
             status, answer = get(f"{address}/api/toys/search", question)
             assert (status, json.loads(answer)["matches"][0]["id"]) == (200, "b")
         wait_for_count(address, 4)
         os.kill(before[0], signal.SIGKILL)
-        deadline = time.monotonic() + 150
-        while len(answering(server.pid)) < 2 or before[0] in answering(server.pid):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until("another answers", lambda: two_answer(but=before[:1]), server, seconds=150)
         for _ in range(4):
             assert get(f"{address}/api/toys/search", question)[0] == 200
         # The figures are those of all processes, of one that has ended, too.
         wait_for_count(address, 8)
         workers = answering(server.pid)
         server.kill()
-        deadline = time.monotonic() + 60
-        while any(
-            Path(f"/proc/{n}/cmdline").exists() and Path(f"/proc/{n}/cmdline").read_bytes()
-            for n in workers
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until("they end with the server", lambda: not any(map(is_running, workers)))

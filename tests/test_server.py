@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from conftest import MeanColor, toy_passport
+from conftest import MeanColor, toy_passport, wait_until
 from PIL import Image
 from search_toys import WORKS, at, make_store
 from serving import serving, web
@@ -1057,7 +1057,7 @@ def test_the_watch_for_changes_outlives_an_error(growing, monkeypatch):
 
     monkeypatch.setattr(museum, "refresh", looked)
     with serving(make_app(museum)):
-        assert again.wait(10)
+        assert again.wait(60), "it does not look again"
 
 
 def raising(error):
@@ -1084,7 +1084,11 @@ def test_a_network_that_is_loaded_is_kept_for_the_same_index(growing):
 def test_a_running_server_reloads_without_interrupting_queries(growing, monkeypatch):
     monkeypatch.setattr("artsim.server.app._LOOK_SECONDS", 0.02)
     museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colors())
-    with serving(make_app(museum)) as address, httpx2.Client(base_url=address) as client:
+    with (
+        serving(make_app(museum)) as address,
+        httpx2.Client(base_url=address, timeout=60) as client,
+        ThreadPoolExecutor(3) as pool,
+    ):
         answers, over = [], threading.Event()
 
         def ask():
@@ -1092,16 +1096,14 @@ def test_a_running_server_reloads_without_interrupting_queries(growing, monkeypa
                 body = {"terms": [{"id": "a.png"}]}
                 answers.append(client.post("/api/index/search", json=body))
 
-        asking = [threading.Thread(target=ask) for _ in range(3)]
-        for thread in asking:
-            thread.start()
-        growing(a="red", b="blue", d="rose", e="sky")
-        until = time.monotonic() + 20
-        while ids(answers[-1].json())[0] != "d.png" and time.monotonic() < until:
-            time.sleep(0.01)
-        over.set()
-        for thread in asking:
-            thread.join()
+        asking = [pool.submit(ask) for _ in range(3)]
+        try:
+            wait_until("an answer before it grows", lambda: answers)
+            growing(a="red", b="blue", d="rose", e="sky")
+            wait_until("an answer after it", lambda: ids(answers[-1].json())[0] == "d.png")
+        finally:
+            over.set()
+        assert [each.result(timeout=60) for each in asking] == [None] * 3
     assert {answer.status_code for answer in answers} == {200}
     orders = list(dict.fromkeys(tuple(ids(answer.json())) for answer in answers))
     assert sorted(orders) == [("c.png", "b.png"), ("d.png", "e.png", "b.png")]
