@@ -208,31 +208,39 @@ def test_other_settings_are_another_search_and_the_same_one_is_refused_meanwhile
 def test_a_killed_command_goes_on_and_writes_the_same_bytes(planted, tmp_path):
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     files = [tmp_path / "whole.csv", tmp_path / "resumed.csv"]
-    start = [sys.executable, "-c", _KILLED.format(kill=False)]
-    killed = [sys.executable, "-c", _KILLED.format(kill=True)]
     options = ["motifs", str(planted), "--min-score", "1", "--device", "cpu", "-o"]
-    subprocess.run([*start, *options, files[0]], env=env, check=True, capture_output=True)
-    for _ in range(2):
-        ended = subprocess.run([*killed, *options, files[1]], env=env, capture_output=True)
+    whole = [sys.executable, "-m", "artsim", *options, files[0]]
+    subprocess.run(whole, env=env, check=True, capture_output=True)
+    journals = tmp_path / "cache" / "artsim" / "motifs"
+    assert not list(journals.glob("*/*"))
+    # Each run keeps one more of 4 blocks of tiles, or of 6 pairs, and is killed.
+    runs = [("add_candidates", 1), ("add_candidates", 2), ("add_compared", 4), ("add_compared", 4)]
+    for kills, kept in runs:
+        killed = [sys.executable, "-c", _KILLED, kills, *options, files[1]]
+        ended = subprocess.run(killed, env=env, capture_output=True)
         assert ended.returncode == -9, ended.stderr
+        assert len(list(journals.glob("*/candidates-*.npy"))) == kept
         assert not files[1].exists()
-    subprocess.run([*start, *options, files[1]], env=env, check=True, capture_output=True)
+    resumed = [sys.executable, "-c", _KILLED, "", *options, files[1]]
+    subprocess.run(resumed, env=env, check=True, capture_output=True)
     assert files[1].read_bytes() == files[0].read_bytes()
     assert len(files[1].read_text().splitlines()) > 2
 
 
-# The command, killed after its first comparison is kept.
+# The command with small blocks, killed after it has kept the first one of a kind.
 _KILLED = """
-import os, signal
+import os, signal, sys
 from artsim.cli import cli
-from artsim.motifs import Journal, finding
+from artsim.motifs import Journal, finding, proposing
 finding._SAVED = 1
-keep = Journal.add_compared
-def add(self, found):
-    keep(self, found)
-    if {kill}:
+proposing.BLOCK = 10
+kills = sys.argv.pop(1)
+if kills:
+    keep = getattr(Journal, kills)
+    def add(*values):
+        keep(*values)
         os.kill(os.getpid(), signal.SIGKILL)
-Journal.add_compared = add
+    setattr(Journal, kills, add)
 cli()
 """
 

@@ -1,11 +1,13 @@
 """Backends of a search: a toy in plain numpy gives the answers that FAISS over the folder gives."""
 
+import shutil
+
 import duckdb
 import numpy as np
 import pytest
 from search_toys import make_store
 
-from artsim.errors import SearchError
+from artsim.errors import SearchError, StoreError
 from artsim.search import (
     Aspect,
     Condition,
@@ -16,7 +18,9 @@ from artsim.search import (
     SearchRequest,
     Term,
     Works,
+    open_tiles,
 )
+from artsim.store import Store
 
 N = 300
 ARTISTS = ["Ada", "Bob", "Cy", None]
@@ -253,6 +257,28 @@ def test_a_backend_compares_all_or_some_keys_by_work_or_best_tile(backend):
         np.testing.assert_allclose(every, expected, atol=1e-6)
         some = backend.cosines("t", queries, keys, tiles=tiles)
         np.testing.assert_array_equal(some, every[:, keys])
+
+
+def test_tiles_are_mapped_from_a_temporary_file_where_the_index_cannot_be_written(
+    store, monkeypatch, tmp_path
+):
+    expected = open_tiles(store, "t")[:]
+    store = Store.open(shutil.copytree(store.path, tmp_path / "copy"))
+    shutil.rmtree(store.path / "faiss")
+
+    def refuse(*_values, **_options):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr("artsim.search.backend.write_whole", refuse)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    tiles = open_tiles(store, "t")
+    assert isinstance(tiles.stored.base, np.memmap)
+    np.testing.assert_array_equal(tiles[:], expected)
+    assert not list((tmp_path / "temporary").iterdir())
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    with pytest.raises(StoreError, match=r"t\.tiles\.npy', nor a temporary file .* set TMPDIR"):
+        open_tiles(store, "t")
 
 
 def test_a_backend_orders_by_cosine_then_by_key(backend):

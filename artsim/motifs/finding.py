@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from artsim.datatypes import Box, Progress, no_progress
 from artsim.errors import ImageError
@@ -23,7 +24,7 @@ from artsim.store import Store
 
 # Chosen by scripts/bench/motifs.py on pictures of seed 0.
 MIN_SCORE = 6.0
-_BLOCK = 512  # works that are compared with as many others, so that cells are seldom made again
+_BLOCK = 1024  # works that are compared with as many others, so that cells are seldom made again
 _SAVED = 64  # pairs that a journal keeps at a time: what a kill can lose
 _KEPT = 2 * _BLOCK  # works whose cells are in memory, of half a MB each with their mirror image
 _SAMPLED = 48  # pictures that channels are standardized by
@@ -161,26 +162,34 @@ def find_motifs(
         progress: Called with the pairs that are compared, of those still to do.
     """
     journal = journal or Journal()
-    first, second = candidates.T
-    pairs = candidates[np.lexsort((second, first, second // _BLOCK, first // _BLOCK))]
+    pairs = _by_blocks(candidates)
     done = journal.compared()
     found = [Motif.from_json(values) for block in done for values in block]
     start = len(done) * _SAVED
-    for place in range(start, len(pairs), _SAVED):
-        block: list[Motif] = []
-        for at, (one, other) in enumerate(pairs[place : place + _SAVED].tolist(), place + 1):
-            motif = finder.compare(one, other)
-            if motif is not None and motif.score >= min_score:
-                block.append(motif)
-            progress(at - start, len(pairs) - start, 0)
-        journal.add_compared([motif.to_json() for motif in block])
-        found += block
+    # Threads that share so small a product wait for each other longer than they compute.
+    with threadpool_limits(1, user_api="blas"):
+        for place in range(start, len(pairs), _SAVED):
+            block: list[Motif] = []
+            for at, (one, other) in enumerate(pairs[place : place + _SAVED].tolist(), place + 1):
+                motif = finder.compare(one, other)
+                if motif is not None and motif.score >= min_score:
+                    block.append(motif)
+                progress(at - start, len(pairs) - start, 0)
+            journal.add_compared([motif.to_json() for motif in block])
+            found += block
     return in_order(found)
 
 
 def in_order(motifs: Iterable[Motif]) -> list[Motif]:
     """Sort by evidence, then by rows."""
     return sorted(motifs, key=lambda each: (-each.score, each.first, each.second))
+
+
+def _by_blocks(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order pairs so that few cells are made again: every other row of blocks is read backward."""
+    first, second = pairs.T
+    one, other = first // _BLOCK, second // _BLOCK
+    return pairs[np.lexsort((second, first, np.where(one % 2, -other, other), one))]
 
 
 def _pixels(file: str | None) -> NDArray[np.uint8] | None:

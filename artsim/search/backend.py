@@ -8,6 +8,7 @@ shared by two indexes are read from it.
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import StoreError
-from artsim.index import VectorIndex, Vectors, open_index, to_gpu, unit, write_vectors
+from artsim.index import VectorIndex, Vectors, open_index, to_gpu, write_vectors
 from artsim.search.conditions import Condition
 from artsim.search.works import Works
 from artsim.store import Store, is_whole, sealed, sha256_of, unsealed, write_whole
@@ -185,7 +186,11 @@ class FaissBackend:
 def open_tiles(store: Store, tap: str) -> Vectors:
     """Open the unit vectors of an index's tiles, shape (N * T, D), work by work.
 
-    They are kept in half precision as ``faiss/TAP.tiles.npy``, made at the first search.
+    They are kept in half precision as ``faiss/TAP.tiles.npy``, made at the first search; in the
+    system's temporary folder where the index cannot be written, until they are closed.
+
+    Raises:
+        StoreError: If neither can be written.
     """
     file = store.path / "faiss" / f"{tap.replace('/', '-')}.tiles.npy"
     note = file.with_suffix(".json")
@@ -197,15 +202,25 @@ def open_tiles(store: Store, tap: str) -> Vectors:
             matrix = np.load(file, mmap_mode="r")
             if matrix.shape == shape:
                 return Vectors(matrix)
-    try:
+    with suppress(StoreError, OSError):  # an index can be searched where it cannot be written
         note.unlink(missing_ok=True)  # it vouches for the vectors: removed first, written last
         write_whole(file, lambda stream: write_vectors(stream, blocks, *shape))
         values = {"fingerprint": store.fingerprint, "sha256": {file.name: sha256_of(file)}}
         write_whole(note, lambda stream: stream.write(sealed(values)))
         file.with_suffix(".fingerprint").unlink(missing_ok=True)
         return Vectors(np.load(file, mmap_mode="r"))
-    except (StoreError, OSError):  # an index can be searched where it cannot be written
-        return Vectors(unit(np.concatenate(list(blocks()))))
+    try:
+        with tempfile.TemporaryFile() as stream:
+            write_vectors(stream, blocks, *shape)
+            stream.seek(0)
+            np.lib.format.read_magic(stream)
+            _, _, dtype = np.lib.format.read_array_header_1_0(stream)
+            return Vectors(np.memmap(stream, dtype, "r", stream.tell(), shape))
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {str(file)!r}, nor a temporary file ({error.strerror or error}); make "
+            "room, or set TMPDIR to a folder that can be written"
+        ) from error
 
 
 def _tiles_are_current(store: Store, file: Path, note: Path) -> bool:
