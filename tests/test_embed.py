@@ -14,6 +14,7 @@ import pytest
 import torch
 from conftest import ROOT, MeanColor, toy_passport
 
+from artsim import loader
 from artsim.datatypes import Catalog
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ImageError, PassportError, ReaderError, ResourcesError, StoreError
@@ -81,6 +82,18 @@ def test_every_picture_has_its_own_vector_and_metadata(museum, tmp_path, toy):
 def test_parts_are_larger_in_a_large_catalog_but_never_too_large_for_memory(works, numbers, rows):
     assert EmbedSettings().rows_of_part(works, numbers) == rows
     assert EmbedSettings(part_rows=7).rows_of_part(works, numbers) == 7
+
+
+@pytest.mark.parametrize(("many", "tiles", "by_torch"), [(7, 0, 0), (6, 0, 6), (30, 2, 30)])
+def test_many_pictures_and_tiles_are_resized_by_torch(
+    museum, tmp_path, toy, monkeypatch, many, tiles, by_torch
+):
+    resized = []
+    resize = loader._by_torch
+    monkeypatch.setattr(loader, "_MANY", many)
+    monkeypatch.setattr(loader, "_by_torch", lambda *args: resized.append(1) or resize(*args))
+    embed(museum, tmp_path / "i", toy, EmbedSettings(tiles=tiles))
+    assert len(resized) == by_torch
 
 
 def test_wide_vectors_and_tiles_make_smaller_parts(museum, tmp_path, toy, monkeypatch):

@@ -32,8 +32,12 @@ def peer_pixels(transform, path):
 
 def prepared(path, seen):
     """Prepare a picture as one of many, and as one of a few, which Pillow resizes."""
-    (many,) = load([(0, path)], seen, workers=1)
-    return many.pixels, preprocess(path.read_bytes(), seen)[0]
+    many, few = (
+        next(load([(0, path)], seen, workers=1, by_torch=by_torch)).pixels
+        for by_torch in (True, False)
+    )
+    np.testing.assert_array_equal(few, preprocess(path.read_bytes(), seen)[0])
+    return many, few
 
 
 def colors(pixels):
@@ -137,7 +141,8 @@ def test_scaled_decoding_gives_nearly_the_same_pixels(tmp_path):
 
 def test_rare_interpolations_use_pillow():
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8))
-    ours = _by_torch(np.array(picture), (8, 8), "lanczos")
+    seen = replace(PREPROCESSING, size=(8, 8), interpolation="lanczos")
+    ours = _by_torch(np.array(picture), (8, 8), seen)
     np.testing.assert_array_equal(ours, np.array(picture.resize((8, 8), Image.Resampling.LANCZOS)))
 
 

@@ -71,6 +71,7 @@ class EmbedJob:
     tiles: int = 0  # per side
     chunks: int = 1  # of the run
     part_rows: int = 1024  # pictures of a chunk, at most
+    by_torch: bool = False  # pictures are resized by torch; see `are_many`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,7 @@ def load_chunks(
         max_pixels=job.settings.max_pixels,
         tiles=job.tiles,
         leave_jpegs=on_card,
+        by_torch=job.by_torch,
     )
     if on_card:
         from artsim.embedding.card import decode_on  # torchvision

@@ -23,6 +23,7 @@ from artsim.embedding.update import (
     unmark_embedded,
 )
 from artsim.errors import ReaderError
+from artsim.loader import are_many
 from artsim.models import Extractor
 from artsim.store import CatalogRows, Store, lock_index, spooled
 
@@ -112,6 +113,9 @@ def embed_collection(
             tiles=store.manifest.tiles,
             chunks=-(-total // size),
             part_rows=size,
+            # For all works, not those of this run: a run that is resumed ends with the same bytes.
+            by_torch=extractor.passport.backend == "torch"
+            or are_many(len(rows), store.manifest.tiles),
         )
         first = store.manifest.next_part
         chunks = _chunks(rows, plan, first, size)

@@ -136,7 +136,7 @@ def predict_collection(
     Raises:
         EvaluationError: If a head needs metadata that the collection does not have.
     """
-    from artsim.loader import Loaded, load
+    from artsim.loader import Loaded, are_many, load
 
     _check_metadata(predictor, (*SHAPE, *catalog.schema.names))
     batch_size = predictor.batch_size  # loads a network, before threads need it
@@ -154,7 +154,11 @@ def predict_collection(
         files = [picture_file(catalog.root, row["image"]) for row in rows]
         inputs: list[ImageInput] = []
         for picture in load(
-            enumerate(files), _by_file(predictor, files), workers=workers, max_pixels=max_pixels
+            enumerate(files),
+            _by_file(predictor, files),
+            workers=workers,
+            max_pixels=max_pixels,
+            by_torch=predictor.needs_pixels or are_many(total),  # which is a run, by torch
         ):
             row = rows[picture.key]
             if isinstance(picture, Loaded):
