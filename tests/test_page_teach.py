@@ -268,10 +268,10 @@ def test_a_concept_is_saved_exported_and_opened_again(page):
     assert (file[0], rows["h120"], len(rows)) == ("greens-marks.csv", "positive", 30)
     with downloaded(page) as file:
         page.locator("#teach summary", has_text="Export").click()
-        page.get_by_role("button", name="The 50 likeliest").click()
+        page.get_by_role("button", name="The 50 likeliest, as CSV").click()
     rows = list(csv.DictReader(io.StringIO(file[1].decode())))
-    assert (len(rows), rows[0]["rank"], rows[0]["title"][:3]) == (29, "1", "Hue")
-    assert not any(row["mark"] for row in rows)
+    assert (len(rows), rows[0]["rank"], rows[0]["title"][:3]) == (30, "1", "Hue")
+    assert [row["id"] for row in rows if row["mark"]] == ["h120"]
     page.get_by_role("button", name="Start again").click()
     page.get_by_label("Saved concepts").select_option("greens")
     expect(page.locator("#teach")).to_contain_text("1 work marked yes")
@@ -346,5 +346,5 @@ def test_without_a_token_the_menu_says_how_marks_are_kept(browser, museum):  # n
         assert found[0] == "boats-marks.csv"
         concept.locator("summary", has_text="Export").click()
         with downloaded(page) as found:
-            concept.get_by_role("button", name="likeliest").click()
+            concept.get_by_role("button", name="likeliest, as CSV").click()
         assert found[0] == "boats.csv"

@@ -106,6 +106,14 @@ def test_a_visitor_without_a_token_exports_but_saves_nothing(visitor, store):
         ("1", "a10", ""),
         ("2", "c40", ""),
     ]
+    marked = body | {"marked": True}
+    some = list(csv.DictReader(io.StringIO(visitor.post(f"{ROOM}/teach/csv", json=marked).text)))
+    assert [(row["id"], row["mark"]) for row in some] == [("a0", "positive"), ("a10", "")]
+    page = visitor.post(f"{ROOM}/teach/html", json=marked | {"name": "easts"}).text
+    assert '<h1 dir="auto">easts</h1>' in page
+    assert page.count("<article>") == 2
+    too_many = visitor.post(f"{ROOM}/teach/html", json={"positive": ["a0"]})
+    assert (too_many.status_code, "at most 5 works" in too_many.text) == (400, True)
     assert not visitor.get("/api/indexes").json()[0]["saves"]
     for what, body in (("concepts", {"positive": ["a0"]}), ("sets", {"ids": ["a0"]})):
         refused = visitor.post(f"{ROOM}/{what}", json={"name": "east", **body})

@@ -8,6 +8,7 @@ from .citation import match_figures as match_figures
 from .figures import require_matplotlib as require_matplotlib
 from .figures import save_confusion_figure as save_confusion_figure
 from .figures import save_curves as save_curves
+from .heat import is_whole as is_whole
 from .heat import overlay as overlay
 from .iiif import manifest as manifest
 from .iiif import save_manifest as save_manifest

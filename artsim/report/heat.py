@@ -18,6 +18,7 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 # The ends of the scale in OKLab: lightness, green to red, blue to yellow.
 _LEAST, _MOST = np.array([0.27, -0.01, -0.13]), np.array([0.93, -0.02, 0.17])
+_STRIP = 0.02  # of a side
 _COLOR = 0.62  # of an overlay is color, the rest the picture in gray
 _UNSEEN = 0.35  # how much of what the network did not see is left, on paper
 _PAPER = 0.92  # its lightness in OKLab
@@ -61,6 +62,12 @@ def overlay(
     pale = np.zeros_like(mixed)
     pale[..., 0] = _PAPER + _UNSEEN * (lightness - _PAPER)
     return _to_picture(np.where(seen[..., None], mixed, pale))
+
+
+def is_whole(box: Box) -> bool:
+    """Return whether a box covers an image, up to a strip that is not seen."""
+    left, top, right, bottom = box
+    return max(left, top) < _STRIP and min(right, bottom) > 1 - _STRIP
 
 
 def legend(width: int, height: int) -> Image.Image:

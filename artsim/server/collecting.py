@@ -75,16 +75,20 @@ async def export(
     )
 
 
+def works_of(room: Room, rows: Sequence[int]) -> list[Query]:
+    """Return works as exports take them."""
+    return [
+        Query(name=id_, image=image, row=row, metadata=metadata)
+        for row, (id_, image, metadata) in zip(rows, room.works.known(rows), strict=True)
+    ]
+
+
 def _save(room: Room, wanted: SetIn) -> None:
     save_set(room.store.reopen(), wanted.name, wanted.ids, replaces=wanted.replaces)
 
 
 def _export(room: Room, wanted: SetIn, kind: str) -> bytes:
-    rows = [room.works.row(id_) for id_ in dict.fromkeys(wanted.ids)]
-    works = [
-        Query(name=id_, image=image, row=row, metadata=metadata)
-        for row, (id_, image, metadata) in zip(rows, room.works.known(rows), strict=True)
-    ]
+    works = works_of(room, [room.works.row(id_) for id_ in dict.fromkeys(wanted.ids)])
     root = as_path(room.store.manifest.root)
     if kind == "zip":
         return _zip(room, works, root)

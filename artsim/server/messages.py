@@ -152,6 +152,8 @@ class RankedIn(MarksIn, FacetsIn):
     k: Annotated[int, Field(ge=1)] | None = Field(
         None, description="The likeliest works without a mark; null: all works, with their marks"
     )
+    marked: bool = Field(False, description="Works marked as positive are among the likeliest")
+    name: Name = Field("Concept", description="The heading of a page")
 
 
 class TeachIn(MarksIn, FacetsIn):

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
+import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
@@ -18,13 +19,14 @@ from artsim.report import (
     Caption,
     cite,
     data_url,
+    is_whole,
     manifest,
     matches_csv,
     matches_page,
     overlay,
     small_copy,
 )
-from artsim.search import SearchAnswer, Term
+from artsim.search import SearchAnswer, Term, among
 from artsim.server.duplicating import other_pictures
 from artsim.server.facets import count_values, find_values
 from artsim.server.guard import Limits
@@ -49,8 +51,8 @@ class _Visit:
         self._uploads: Uploads = request.app.state.uploads
         self._museum: Museum = request.app.state.museum
 
-    async def search(self, query: SearchIn) -> SearchAnswer:
-        """Search the index within the limits."""
+    async def search(self, query: SearchIn, only: str | None = None) -> SearchAnswer:
+        """Search the index within the limits, or compare with a single work by its id."""
         limits = self._limits
         if query.k > limits.matches:
             raise SearchError(f"at most {limits.matches} matches are possible, got k = {query.k}")
@@ -61,6 +63,8 @@ class _Visit:
             crops = [each.id for each in query.terms if each.id is not None and each.crop]
             with hidden_reasons(crops[0]) if crops else nullcontext():
                 conditions = await run_in_threadpool(self.room.conditions, query)
+                if only is not None:
+                    conditions += (among(np.array([self.room.works.row(only)])),)
                 request = query.as_request(terms, conditions)
                 return await asyncio.wrap_future(self.room.batcher.search(request))
 
@@ -168,11 +172,12 @@ async def upload(room: InRoom, request: Request) -> dict[str, Any]:
 
 @api.post("/{index}/why")
 async def why(visit: Visit, query: WhyIn) -> dict[str, Any]:
-    """Show which regions made a match, as a heat map over the pictures."""
-    answer = await visit.search(query)
+    """Show which regions make a work similar to a query, as a heat map over the pictures."""
+    answer = await visit.search(query, query.match)
     parts = await run_in_threadpool(_explain, visit.room, answer, query.match)
-    shares = next(match.shares for match in answer.matches if match.id == query.match)
-    return {"parts": parts, "shares": shares}
+    (match,) = answer.matches
+    found = {"score": round(match.score, 6), "percentile": match.percentile}
+    return {"parts": parts, "shares": match.shares, **found}
 
 
 @api.post("/{index}/map")
@@ -232,10 +237,11 @@ def _describe_answer(room: Room, answer: SearchAnswer) -> dict[str, Any]:
     }
 
 
-def _explain(room: Room, answer: SearchAnswer, id_: str) -> list[dict[str, str]]:
+def _explain(room: Room, answer: SearchAnswer, id_: str) -> list[dict[str, Any]]:
     return [
         {
             "name": each.name,
+            "whole": is_whole(each.box),
             "image": data_url(
                 overlay(small_copy(each.image, _WHY_SIDE), each.contributions, each.box),
                 quality=85,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from numpy.typing import NDArray
 
 from artsim.errors import SearchError
 from artsim.prediction import (
@@ -20,12 +21,15 @@ from artsim.prediction import (
     load_concept,
     save_concept,
 )
+from artsim.report import set_page
+from artsim.server.collecting import works_of
 from artsim.server.messages import ConceptIn, MarksIn, Name, RankedIn, TeachIn
 from artsim.server.room import Room
 from artsim.server.visits import InRoom, MaySave
 from artsim.store import csv_text
 
 T = TypeVar("T")
+Rows = NDArray[np.int64]
 
 teaching = APIRouter(prefix="/api")
 
@@ -41,14 +45,19 @@ async def teach(room: InRoom, request: Request, wanted: TeachIn) -> dict[str, An
     return await _in_turn(request, _teach, room, wanted)
 
 
-@teaching.post("/{index}/teach/csv", response_class=Response)
-async def export(room: InRoom, request: Request, wanted: RankedIn) -> Response:
-    """Export works as CSV: the likeliest, or all, as 'artsim teach --marks' reads them."""
-    text = await _in_turn(request, _export, room, wanted)
+@teaching.post("/{index}/teach/{kind}", response_class=Response)
+async def export(
+    room: InRoom, request: Request, kind: Literal["csv", "html"], wanted: RankedIn
+) -> Response:
+    """Export the likeliest as CSV or a page, or all, as 'artsim teach --marks' reads them."""
+    most = request.app.state.limits.matches
+    if kind == "html" and (wanted.k is None or wanted.k > most):
+        raise SearchError(f"a page has at most {most} works, got k = {wanted.k}")
+    text = await _in_turn(request, _export, room, wanted, kind)
     return Response(
         text.encode("utf-8", "backslashreplace"),
-        media_type="text/csv; charset=utf-8",
-        headers={"content-disposition": 'attachment; filename="concept.csv"'},
+        media_type=f"text/{kind}; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="concept.{kind}"'},
     )
 
 
@@ -113,12 +122,26 @@ def _describe(room: Room, concept: Concept, rows: Sequence[int]) -> list[dict[st
     ]
 
 
-def _export(room: Room, wanted: RankedIn) -> str:
+def _export(room: Room, wanted: RankedIn, kind: str) -> str:
     concept, met = _learn(room, wanted), room.meeting(wanted)
     is_all = wanted.k is None and met is None
-    chosen = None if is_all else concept.ranked(wanted.k or room.store.rows, met)
+    chosen = None if is_all else _likeliest(room, concept, wanted, met)
+    if kind == "html" and chosen is not None:
+        page = set_page(wanted.name, works_of(room, chosen.tolist()), index=room.name)
+        return room.without_folders(page)
     rows = concept_rows(room.works, concept, chosen)
     return csv_text(_COLUMNS, (map(row.get, _COLUMNS) for row in rows))
+
+
+def _likeliest(room: Room, concept: Concept, wanted: RankedIn, met: Rows | None) -> Rows:
+    k = wanted.k or room.store.rows
+    rows = concept.ranked(k, met)
+    if wanted.marked:
+        places = room.works.places(concept.marks.of(True))
+        known = places[places >= 0]
+        rows = np.union1d(rows, known if met is None else np.intersect1d(known, met))
+        rows = rows[np.lexsort((rows, -concept.logits[rows]))][:k]
+    return rows
 
 
 def _elsewhere(room: Room, marks: Marks) -> set[str]:

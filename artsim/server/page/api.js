@@ -85,8 +85,8 @@ export const suggestions = (index, text) =>
 export const teach = (index, wanted, signal) => post(path(index, "teach"), wanted, signal);
 export const concepts = (index) => get(path(index, "concepts"));
 export const saveConcept = (index, concept) => post(path(index, "concepts"), concept);
-export const exportedConcept = async (index, marks) =>
-  (await send(path(index, "teach/csv"), marks)).blob();
+export const exportedConcept = async (index, kind, marks) =>
+  (await send(path(index, `teach/${kind}`), marks)).blob();
 
 export const sets = (index) => get(path(index, "sets"));
 export const saveSet = (index, set) => post(path(index, "sets"), set);

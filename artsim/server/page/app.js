@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { makeChips } from "./chips.js";
-import { makeCollection } from "./collect.js";
+import { MOST, makeCollection } from "./collect.js";
 import { makeDialogs } from "./dialog.js";
 import { byId, columnName, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
 import { makeDuplicates } from "./duplicates.js";
@@ -12,7 +12,7 @@ import { makeQuerybar } from "./querybar.js";
 import { makeRefine } from "./refine.js";
 import { whenNear } from "./scrolling.js";
 import * as states from "./state.js";
-import { button, copyLink, exportMenu, save, setSize, sizes } from "./tools.js";
+import { EXPORTS, button, copyLink, download, exportMenu, saveWorks, setSize, sizes } from "./tools.js";
 import { makeTeach } from "./teach.js";
 import { makeTray } from "./tray.js";
 import { makeUploads } from "./uploads.js";
@@ -20,7 +20,6 @@ import { makeViewer } from "./viewer.js";
 import { makeViewing } from "./viewing.js";
 
 const REMEMBERED = 30; // answers, for going back
-const MOST = 500; // matches shown at most
 const EDGE = 8; // pixels between a menu and the window's edge
 const TYPING = 250; // milliseconds without a key after which words are looked for
 
@@ -30,6 +29,8 @@ let indexes = [];
 let state = states.START;
 let answer = null; // the last one, to be exported
 let left = 0; // works that can still be shown
+let total = 0; // works of the list, those included that are not shown yet
+let isRanked = false; // whether they are ranked: then those that are shown are exported
 let laid = null; // settles when what is above the works is drawn, so that they do not move later
 let lookAgain = () => {}; // whether more works can be shown
 let isLeaving = false; // while Back takes the page to another state
@@ -206,7 +207,10 @@ const drawMap = makeMapView(byId("map"), {
   go: (id, event) => go({ id }, event),
   change,
   say,
-  refineButton,
+  tools: (met) => {
+    total = met;
+    return [refineButton(), ...(met ? listTools() : [])];
+  },
 });
 
 // --- drawing ------------------------------------------------------------------------------
@@ -238,7 +242,11 @@ async function render({ focus = false, scroll = 0 } = {}) {
     const narrowed = drawRefine(signal);
     narrowed.catch(() => {}); // it is waited for below, unless the works fail first
     if (isWorks) await drawWorks(signal);
-    else if (isMap) await drawMap(state, index(), signal);
+    else if (isMap) {
+      answer = null;
+      isRanked = false;
+      await drawMap(state, index(), signal);
+    }
     else await drawDuplicates(signal);
     await narrowed;
     // What the works must have in common with the query is known with the answer.
@@ -324,6 +332,7 @@ function drawTaught({ matches, searched }) {
   show(byId("results"), true);
   answer = null;
   grid.render(matches, false);
+  [total, isRanked] = [searched, true];
   left = Math.min(searched, MOST) - matches.length;
   const words = state.find && ` with “${state.find}”`;
   byId("heading").textContent = `Likeliest works${words}`;
@@ -336,8 +345,8 @@ function drawTaught({ matches, searched }) {
     ...(matches.length ? [] : [`No other works${words || (isLimited ? " meet these conditions" : "")}. `]),
     ...(isLimited && !matches.length ? [all] : []),
   );
-  drawEnd(matches.length, searched, left <= 0 && searched <= MOST);
-  drawTools(false, true);
+  drawEnd(matches.length);
+  drawTools();
   document.title = `Teach a concept · ${byId("home").textContent}`;
 }
 
@@ -351,6 +360,8 @@ async function drawFound(signal, isAnswer) {
   grid.render(works, isAnswer);
   const isWhole = works.length < state.k;
   left = isWhole ? 0 : (isAnswer ? Math.min(found.searched, MOST) : found.total) - works.length;
+  total = isWhole ? works.length : isAnswer ? found.searched : found.total;
+  isRanked = isAnswer;
   const all = count(found.rows);
   const heading = !isAnswer
     ? found.total === found.rows
@@ -369,20 +380,20 @@ async function drawFound(signal, isAnswer) {
   byId("summary").title = isAnswer ? `Compared by ${found.by}` : "";
   show(byId("nothing"), !works.length);
   byId("nothing").textContent = works.length ? "" : found.nothing;
-  drawEnd(works.length, isAnswer ? found.searched : found.total, isWhole);
-  drawTools(isAnswer);
+  drawEnd(works.length);
+  drawTools();
   document.title = `${isAnswer ? `Similar to ${nameOf(found)}` : heading} · ${byId("home").textContent}`;
   say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : found.nothing);
 }
 
 /** Say how many of the works are shown. */
-function drawEnd(shown, all, isWhole) {
+function drawEnd(shown) {
   const line = byId("more");
-  show(line, shown > 0 && all > 0);
-  const isAll = isWhole || shown >= all;
-  line.textContent = isAll
-    ? `Showing all ${many(shown, "work")}`
-    : `Showing ${count(shown)} of ${count(all)}${left > 0 ? "" : ", the most similar"}`;
+  show(line, shown > 1);
+  line.textContent =
+    shown >= total
+      ? `Showing all ${many(shown, "work")}`
+      : `Showing ${count(shown)} of ${count(total)}${left > 0 ? "" : ", the most similar"}`;
 }
 
 /** Return the name of the query for people: a work by its title. */
@@ -422,7 +433,7 @@ function invitation() {
 function drawNone() {
   show(byId("results"), true);
   answer = null;
-  left = 0;
+  left = total = 0;
   grid.render([], false);
   byId("heading").textContent = "";
   byId("summary").textContent = "";
@@ -439,11 +450,11 @@ async function search(signal) {
 }
 
 /** Return the first works of the wall; what is shown already is not requested again. */
-async function browse(signal) {
+async function browse(signal, most = state.k) {
   const key = JSON.stringify([state.index, states.filters(state), state.seed]);
   let { works, ...counts } = answers.get(key) ?? { total: Infinity, works: [] };
-  while (works.length < Math.min(state.k, counts.total)) {
-    const limit = Math.min(200, state.k - works.length);
+  while (works.length < Math.min(most, counts.total)) {
+    const limit = Math.min(200, most - works.length);
     const wanted = { ...states.filters(state), offset: works.length, limit, seed: state.seed };
     const { works: more, ...now } = await api.browse(state.index, wanted, signal);
     const isChanged = works.length > 0 && now.rows !== counts.rows; // embedded again: from the start
@@ -452,7 +463,7 @@ async function browse(signal) {
     if (!isChanged && !more.length) break;
   }
   remember(key, { ...counts, works });
-  return { ...counts, works: works.slice(0, state.k) };
+  return { ...counts, works: works.slice(0, most) };
 }
 
 function remember(key, found) {
@@ -508,15 +519,50 @@ function closeRefine() {
 
 let drawn = ""; // the state of the tools
 
-function drawTools(isAnswer, isRanked = isAnswer) {
-  const now = `${isAnswer} ${isRanked} ${state.conditions.length}`;
+/** Say which works of the list are exported and collected: those shown of a ranking, else all. */
+function extent() {
+  const some = isRanked ? grid.works().length : Math.min(total, MOST);
+  if (some === total) return some === 1 ? "it" : `all ${count(some)}`;
+  return isRanked ? `the ${count(some)} shown` : `the first ${count(some)}`;
+}
+
+/** Make the menu and the button that take the works of the list elsewhere. */
+function listTools() {
+  const isTaught = state.view === "teach";
+  const kinds = answer ? { ...EXPORTS, json: "JSON" } : EXPORTS;
+  const collect = async () => collection.add(await listed());
+  return [
+    // A concept has a menu of its own, with the scores of its works.
+    ...(isTaught && isRanked ? [] : [exportMenu(exportAs, kinds, () => exported())]),
+    make(
+      "button",
+      {
+        type: "button",
+        "data-keep": "collect",
+        title: "Collect the works of this list",
+        onclick: () => collect().catch(fail),
+      },
+      `Collect ${extent()}`,
+    ),
+  ];
+}
+
+const exported = () => (total === 1 ? "Exports the work." : `Exports ${extent()} works.`);
+
+/** Return the works that `extent` names. */
+const listed = async () => (isRanked ? grid.works() : (await browse(undefined, MOST)).works);
+
+function drawTools() {
+  const isAnswer = answer !== null;
+  const now = `${isAnswer} ${isRanked} ${total > 0} ${state.conditions.length}`;
+  if (total) byId("tools").querySelector("[data-keep=collect]")?.replaceChildren(`Collect ${extent()}`);
   if (drawn === now && byId("tools").children.length) return; // a menu may be open
   drawn = now;
   const isInside = byId("tools").contains(document.activeElement);
   const shuffle = () => change({ seed: 1 + Math.floor(Math.random() * 9999) });
   byId("tools").replaceChildren(
     refineButton(),
-    ...(isAnswer ? [exportMenu(exportAs)] : []),
+    ...(total ? listTools() : []),
     ...(isRanked ? [] : [button("Shuffle", shuffle, "Show in another order")]),
     button("Copy link", async ({ target }) =>
       say(await copyLink(target, !state.terms.some((term) => term.upload))),
@@ -528,12 +574,23 @@ function drawTools(isAnswer, isRanked = isAnswer) {
 }
 
 async function exportAs(kind) {
+  document.body.classList.add("busy");
   try {
-    await save(kind, state.index, states.request(state), answer);
+    if (!answer || kind === "zip") {
+      const filters = [...byId("chips").querySelectorAll(".filter > span")].map(({ title }) => title);
+      const name = (answer ? document.title : filters.join(", ") || byId("home").textContent).slice(0, 90);
+      await saveWorks(kind, state.index, name, (await listed()).map(({ id }) => id));
+    } else if (kind === "json") {
+      download(new Blob([JSON.stringify(answer, null, 1)], { type: "application/json" }), "artsim.json");
+    } else {
+      const file = await api.exported(state.index, kind, states.request(state));
+      download(file, `artsim.${kind === "iiif" ? "manifest.json" : kind}`);
+    }
     say("Saved");
   } catch (error) {
     fail(error);
   }
+  document.body.classList.remove("busy");
 }
 
 // --- the visitor --------------------------------------------------------------------------

@@ -1,19 +1,13 @@
 /** The works that a visitor collects: a star on each picture, and the bar of the open set. */
 
 import * as api from "./api.js";
-import { byId, columnOf, described, headline, make, many, show } from "./dom.js";
+import { byId, columnOf, count, described, headline, make, many, show } from "./dom.js";
 import { whenKept } from "./kept.js";
 import { freeName, keepSets, readSets } from "./sets.js";
-import { download } from "./tools.js";
+import { exportMenu, saveWorks } from "./tools.js";
 
-const MOST = 500; // works of a set: as many as the server exports
+export const MOST = 500; // works of a set: as many as the server exports
 const TERMS = 16; // works of a query
-const EXPORTS = {
-  csv: "CSV for spreadsheets",
-  html: "Page with the pictures",
-  iiif: "IIIF manifest",
-  zip: "Pictures as a zip file",
-};
 
 /**
  * Make the star of works and the bar of the open set.
@@ -81,6 +75,16 @@ export function makeCollection(bar, actions) {
     actions.say(`${described(work)}: ${isIn ? "removed from" : "added to"} ${state.open}`);
   }
 
+  /** Collect works, as many as the set can hold. */
+  function add(works) {
+    const others = works.map(({ id }) => id).filter((id) => !has(id));
+    const some = others.slice(0, Math.max(0, MOST - ids().length));
+    put([...ids(), ...some]);
+    const left = others.length - some.length;
+    if (left) actions.fail(new Error(`A set has at most ${MOST} works: ${count(left)} were not added.`));
+    actions.say(`${many(some.length, "work")} added to ${state.open}`);
+  }
+
   /** Make the star of a work. */
   function star(work) {
     const button = make("button", {
@@ -140,10 +144,10 @@ export function makeCollection(bar, actions) {
   }
 
   function head() {
-    const count = ids().length;
+    const works = ids().length;
     const button = (keep, text, onclick, more = {}) =>
       make("button", { type: "button", "data-keep": keep, onclick, ...more }, text);
-    const opener = button("open", many(count, "work"), () => {
+    const opener = button("open", many(works, "work"), () => {
       isOpen = !isOpen;
       draw();
     });
@@ -161,10 +165,10 @@ export function makeCollection(bar, actions) {
       Object.keys(sets()).map((each) => make("option", { value: each }, each)),
     );
     choice.value = state.open;
-    const compare = () => (count === 2 ? lookAt(...[...ids()].reverse()) : choose(chosen ? null : []));
+    const compare = () => (works === 2 ? lookAt(...[...ids()].reverse()) : choose(chosen ? null : []));
     const fold = button(
       "fold",
-      `★ ${isFolded ? count : ""}`.trim(),
+      `★ ${isFolded ? works : ""}`.trim(),
       () => {
         isFolded = !isFolded;
         draw();
@@ -173,26 +177,26 @@ export function makeCollection(bar, actions) {
     );
     fold.setAttribute("aria-expanded", String(!isFolded));
     if (isFolded) return [fold];
-    const like = () => (count > TERMS ? actions.teach(ids()) : actions.ask(ids()));
+    const like = () => (works > TERMS ? actions.teach(ids()) : actions.ask(ids()));
     return [
       fold,
       Object.keys(sets()).length > 1 ? choice : null,
       opener,
       make("span", { className: "room" }),
-      count
+      works
         ? button("like", "Similar", like, {
             title: "More like these: search with all works of the set",
           })
         : null,
-      count > 1
+      works > 1
         ? button("compare", "Compare", compare, {
             title: "Compare two works side by side",
-            "aria-pressed": count > 2 ? String(chosen !== null) : undefined,
+            "aria-pressed": works > 2 ? String(chosen !== null) : undefined,
           })
         : null,
-      count ? exports_() : null,
+      works ? exports_() : null,
       menu("more", `${state.open} ▾`, [
-        count ? ["Find similar works", like] : null,
+        works ? ["Find similar works", like] : null,
         ["Rename", rename],
         ["New set", start],
         ["Teach a concept with it", () => actions.teach(ids())],
@@ -240,18 +244,16 @@ export function makeCollection(bar, actions) {
     return details;
   }
 
-  const exports_ = () =>
-    menu(
-      "export",
-      "Export",
-      Object.entries(EXPORTS).map(([kind, text]) => [text, () => exportAs(kind)]),
-    );
+  function exports_() {
+    const made = exportMenu(exportAs);
+    made.classList.add("up");
+    return made;
+  }
 
   async function exportAs(kind) {
     document.body.classList.add("busy");
     try {
-      const file = await api.exportedSet(name, kind, { name: state.open, ids: ids() });
-      download(file, `${state.open}.${kind === "iiif" ? "json" : kind}`);
+      await saveWorks(kind, name, state.open, ids());
       actions.say("Saved");
     } catch (error) {
       actions.fail(error);
@@ -289,7 +291,9 @@ export function makeCollection(bar, actions) {
     let dragged = null; // id of a work
     const place = make("ul", { className: "collected", "aria-label": `Works of ${state.open}` });
     for (const id of ids()) {
-      const image = make("img", { src: api.picture(name, id), alt: id, loading: "lazy", draggable: false });
+      // Its name is requested when it comes into sight, as its picture is.
+      const look = () => named(id, image, title, item);
+      const image = make("img", { src: api.picture(name, id), alt: id, loading: "lazy", draggable: false, onload: look, onerror: look });
       const title = make("span", { "aria-hidden": "true" }, id);
       const item = make(
         "li",
@@ -333,19 +337,22 @@ export function makeCollection(bar, actions) {
           "×",
         ),
       );
-      api.work(name, id).then(
-        (work) => {
-          image.alt = described(work);
-          title.textContent = headline(work);
-          item.lastElementChild.setAttribute("aria-label", `Remove ${described(work)}`);
-        },
-        () => item.classList.add("lost"), // it is no longer in the index
-      );
       place.append(item);
     }
     const asks = make("p", { className: "quiet asks", role: "status" }, "Choose two works to compare.");
     return [chosen ? asks : null, place].filter(Boolean);
   }
+
+  /** Write the name of a work where it is shown. */
+  const named = (id, image, title, item) =>
+    api.work(name, id).then(
+      (work) => {
+        image.alt = described(work);
+        title.textContent = headline(work);
+        item.lastElementChild.setAttribute("aria-label", `Remove ${described(work)}`);
+      },
+      () => item.classList.add("lost"), // it is no longer in the index
+    );
 
   /** Ask for a name; null if the visitor gives none. */
   function askName(text, wanted) {
@@ -420,5 +427,5 @@ export function makeCollection(bar, actions) {
     },
   );
 
-  return { render, star, toggle, entry };
+  return { render, star, toggle, add, entry };
 }

@@ -1,7 +1,7 @@
 /** What opens over the page: why a work matches, and the keys. */
 
 import * as api from "./api.js";
-import { columnName, described, make } from "./dom.js";
+import { aboutRegions, columnName, described, make } from "./dom.js";
 
 /**
  * Open dialogs.
@@ -72,7 +72,7 @@ export function makeDialogs(dialog, actions) {
       make(
         "p",
         { className: "quiet" },
-        "The yellower a region, the more it contributes to the similarity; gray regions were not compared.",
+        aboutRegions(found),
       ),
       make("div", { className: "why" }, parts),
       shares.length > 1

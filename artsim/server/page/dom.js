@@ -98,6 +98,10 @@ export function outline([x, y, width, height], ratio, place = ratio) {
   });
 }
 
+/** Say what the colors of regions mean; pale ones are only there where a part was not compared. */
+export const aboutRegions = ({ parts }) =>
+  `The yellower a region, the more it contributes to the similarity${parts.every(({ whole }) => whole) ? "" : "; pale regions were not compared"}.`;
+
 const waiting = new Set(); // timers of `later`
 
 /** Return a function that calls another once, when it was not called again for so long. */

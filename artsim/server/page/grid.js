@@ -222,7 +222,7 @@ function similarity(work, isAnswer) {
       "span",
       { className: "figures" },
       // With a percentile the score is in the title: two figures seldom fit.
-      (rank ?? score).split(" ").map((word) => make("span", {}, word)),
+      (rank ?? `score ${score}`).split(" ").map((word) => make("span", {}, word)),
     ),
   );
 }

@@ -13,8 +13,8 @@ const CENTURY = "century of "; // a column of years, as the server names it
  * Show the map of an index.
  *
  * @param section The element.
- * @param actions href(id), go(id, event), change(changes), say(text); refineButton() makes the one
- *   that shows the facets.
+ * @param actions href(id), go(id, event), change(changes), say(text); tools(works) makes what else can
+ *   be done with so many works.
  */
 export function makeMapView(section, actions) {
   let drawn = null; // the frame, and what is in it
@@ -110,7 +110,7 @@ export function makeMapView(section, actions) {
     drawn.summary.textContent = met
       ? `${heading}; similar works are close together. Click one to see similar works.`
       : "No works meet these conditions; remove one.";
-    drawn.refine.replaceChildren(actions.refineButton());
+    drawn.refine.replaceChildren(...actions.tools(met < all ? met : 0));
     drawn.color.replaceChildren(
       choice(
         "color",

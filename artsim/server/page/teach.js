@@ -7,8 +7,11 @@ import { download, exportMenu } from "./tools.js";
 
 const ASK = 6; // works to mark next
 const LIKELIEST = 50; // works, in a file of them
-const EXPORTS = { likeliest: `The ${LIKELIEST} likeliest, as CSV`, all: "All works and marks, as CSV" };
-const SUFFIX = { likeliest: "", all: "-marks" }; // of their files
+const EXPORTS = {
+  csv: `The ${LIKELIEST} likeliest, as CSV`,
+  html: `The ${LIKELIEST} likeliest, as a page`,
+  all: "All works and marks, as CSV",
+};
 const NOTHING = { name: "", saved: null, yes: [], no: [] }; // saved: the name it was saved by
 
 /**
@@ -175,9 +178,10 @@ export function makeTeach(panel, actions) {
       actions.index().saves && concept.yes.length
         ? button("save", "Save", save, "Save it as columns of the index")
         : null,
-      concept.yes.length ? exportMenu(exportIt, EXPORTS, note()) : null,
+      concept.yes.length ? exportMenu(exportIt, EXPORTS, note) : null,
       any ? button("again", "Start again", startAgain) : null,
       known.length ? opener() : null,
+      make("p", { className: "quiet" }, `Marks stay in this browser. To keep them: ${actions.index().saves ? "Save, or " : ""}Export.`),
     );
   }
 
@@ -338,18 +342,20 @@ export function makeTeach(panel, actions) {
     }
   }
 
-  const file = (kind) => `${columnOf(concept.name) || "concept"}${SUFFIX[kind]}.csv`;
+  const file = (kind) => `${columnOf(concept.name) || "concept"}${kind === "all" ? "-marks.csv" : `.${kind}`}`;
 
   /** Say how the marks become columns of the index, where the page cannot save them. */
   const note = () =>
     actions.index().saves
-      ? null
+      ? ""
       : `To keep the marks, export them, then run:\nartsim teach ${columnOf(concept.name) || "NAME"} --marks ${file("all")}`;
 
   async function exportIt(kind) {
     try {
-      const ranked = kind === "all" ? {} : { ...actions.filters(), k: LIKELIEST };
-      download(await api.exportedConcept(index, { ...body(), ...ranked }), file(kind));
+      const name = concept.name || "Concept";
+      const ranked = kind === "all" ? {} : { ...actions.filters(), k: LIKELIEST, marked: true, name };
+      const written = kind === "html" ? kind : "csv";
+      download(await api.exportedConcept(index, written, { ...body(), ...ranked }), file(kind));
       actions.say("Saved");
     } catch (error) {
       actions.fail(error);

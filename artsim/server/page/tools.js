@@ -5,11 +5,12 @@ import { make } from "./dom.js";
 
 const SIZE = "artsim size"; // where the size of the pictures outlives a visit
 const SIZES = ["small", "medium", "large"];
-const EXPORTS = {
+
+export const EXPORTS = {
   csv: "CSV for spreadsheets",
   html: "Page with the pictures",
   iiif: "IIIF manifest",
-  json: "JSON",
+  zip: "Pictures as a zip file",
 };
 
 /** Set the size of the pictures that the visitor chose. */
@@ -51,13 +52,14 @@ export function sizes() {
  *
  * @param save Saves it as a kind.
  * @param kinds Their names, for visitors.
- * @param note A sentence below them.
+ * @param note Gives a sentence to put below them when the menu is opened.
  */
-export function exportMenu(save, kinds = EXPORTS, note = null) {
+export function exportMenu(save, kinds = EXPORTS, note = () => "") {
+  const said = make("p", { className: "quiet note" });
   const menu = make(
     "details",
-    { className: "menu" },
-    make("summary", {}, "Export"),
+    { className: "menu", ontoggle: () => menu.open && (said.textContent = note()) },
+    make("summary", { "data-keep": "export" }, "Export"),
     make(
       "div",
       {},
@@ -68,19 +70,16 @@ export function exportMenu(save, kinds = EXPORTS, note = null) {
           save(kind);
         }),
       ),
-      note ? make("p", { className: "quiet note" }, note) : null,
+      said,
     ),
   );
   return menu;
 }
 
-/** Download an answer as a file. */
-export async function save(kind, index, request, answer) {
-  const file =
-    kind === "json"
-      ? new Blob([JSON.stringify(answer, null, 1)], { type: "application/json" })
-      : await api.exported(index, kind, request);
-  download(file, `artsim.${kind === "iiif" ? "manifest.json" : kind}`);
+/** Download works as a file. */
+export async function saveWorks(kind, index, name, ids) {
+  const file = await api.exportedSet(index, kind, { name, ids });
+  download(file, `${name}.${kind === "iiif" ? "json" : kind}`);
 }
 
 /** Give the visitor a file. */

@@ -1,7 +1,7 @@
 /** A work in full: its picture to zoom into, next to the query, its regions, its record. */
 
 import * as api from "./api.js";
-import { asText, columnName, count, described, headline, make, percentile, whereabouts } from "./dom.js";
+import { aboutRegions, asText, columnName, count, described, headline, make, percentile, whereabouts } from "./dom.js";
 import { boxOf } from "./grid.js";
 import { makePane, wholeView } from "./zoom.js";
 
@@ -161,7 +161,7 @@ export function makeViewer(dialog, actions) {
     compare.hidden = !query || (!isMatch && !beside);
     const text = beside ? "Compare with the other work" : "Compare with the query";
     Object.assign(compare, { textContent: text, ariaLabel: text, title: `${text} (c)` });
-    cover.hidden = !isMatch || beside !== null;
+    cover.hidden = !isMatch && !beside;
     compares &&= !compare.hidden;
     compare.setAttribute("aria-pressed", String(compares));
     const box = boxOf(work);
@@ -191,11 +191,12 @@ export function makeViewer(dialog, actions) {
     if (!covers) return;
     const now = panes;
     try {
-      const { parts: found } = await api.why(actions.index(), actions.request(work.id));
+      const pair = beside && { terms: [{ id: beside.id }], match: work.id };
+      const found = await api.why(actions.index(), pair ?? actions.request(work.id));
       if (now !== panes || !covers) return;
-      panes.at(-1).cover(found.at(-1).image);
-      if (panes.length > 1) panes[0].cover(found[0].image);
-      said.textContent = "The yellower a region, the more it contributes to the similarity.";
+      panes.at(-1).cover(found.parts.at(-1).image);
+      if (panes.length > 1) panes[0].cover(found.parts[0].image);
+      said.textContent = [aboutRegions(found), pair ? `Similarity: ${figures(found)}.` : ""].join(" ");
     } catch (error) {
       if (now === panes) said.textContent = error.message;
     }
