@@ -83,7 +83,7 @@ def test_years_are_colored_by_century_those_before_christ_too(tmp_path):
         "20th century",
     ]
     assert found["values"] == [3, 3, 4, 0, 2, 2, 1, -1]
-    assert (found["ordered"], found["others"]) == (True, 0)
+    assert found["ordered"]
     with pytest.raises(EvaluationError, match="no column 'century of title'"):
         color_by(works, "century of title", np.arange(8))
 

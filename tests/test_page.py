@@ -987,7 +987,9 @@ def test_a_straight_drag_selects_the_area_between_its_ends(page):
 def test_without_a_map_the_button_says_how_to_make_one(page):
     page.goto("/?index=words")
     page.get_by_role("button", name="Map").click()
-    expect(page.locator("#map")).to_have_text("There is no map yet: run 'artsim map words'.")
+    expect(page.locator("#map")).to_have_text(
+        "There is no map yet. To make one, run artsim map words"
+    )
 
 
 def test_answers_are_exported(page):

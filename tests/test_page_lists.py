@@ -6,6 +6,8 @@ import re
 import zipfile
 
 import pytest
+from search_toys import at, make_store
+from serving import serving
 from test_page import (  # noqa: F401 - fixtures
     HUES,
     _patient,
@@ -19,12 +21,44 @@ from test_page import (  # noqa: F401 - fixtures
     visit,
 )
 from test_page_teach import collect, downloaded, mark
+from test_server import Colors, png
+
+from artsim.index import layout
+from artsim.server import Museum, make_app
 
 
 @pytest.fixture
 def page(browser, address):  # noqa: F811 - the fixture
     with visit(browser, address) as page:
         yield page
+
+
+@pytest.fixture(scope="module")
+def gaps(tmp_path_factory):
+    """Serve a dozen works, of which some have no artist, or no year: on a map, and without one."""
+    root = tmp_path_factory.mktemp("gaps")
+    ids = [f"w{place:02}" for place in range(12)]
+    for id_ in ids:
+        (root / f"{id_}.png").write_bytes(png("red"))
+    columns = {
+        "title": [f"Boat {place}" for place in range(12)],
+        "artist": ["Ada"] * 5 + ["Bob"] * 4 + [None] * 3,
+        "year": [1600 + place for place in range(10)] + [None] * 2,
+    }
+    vectors = {"compass": at(*range(0, 120, 10))}
+    stores = [
+        make_store(
+            root / name, ids, vectors, columns, images=[f"{id_}.png" for id_ in ids], root=root
+        )
+        for name in ("gaps", "no map")
+    ]
+    with pytest.MonkeyPatch.context() as patch:  # UMAP takes long to import
+        patch.setattr(layout, "_umap", lambda vectors, plan, device: vectors[:, :2])
+        layout.make_layout(stores[0], "compass")
+    shown = Museum(stores, lambda _: Colors())
+    with serving(make_app(shown, paths=True)) as found:
+        yield found
+    shown.close()
 
 
 WIDTHS = pytest.mark.parametrize("width", [1300, 820, 390])
@@ -192,3 +226,82 @@ def test_the_likeliest_are_exported_with_those_marked_yes_as_a_table_and_a_page(
     figures = page.locator("#grid li").first.locator(".figures span")
     expect(figures).to_have_text(["score", re.compile(r"^0\.\d{3}$")])
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# --- what a list says ---------------------------------------------------------------------
+
+
+@WIDTHS
+def test_works_without_a_value_are_a_choice_and_said_when_they_are_left_out(browser, gaps, width):  # noqa: F811
+    with visit(browser, gaps, viewport={"width": width, "height": 850}) as page:
+        page.goto("/?between.year=1600..1604")
+        expect(page.locator("#summary")).to_have_text(
+            re.compile(r"^2 works have no year and were left out\. Click")
+        )
+        if width < 960:
+            page.locator("#results .refine-button").click()
+        page.get_by_role("button", name="Clear", exact=True).click()
+        facet = page.locator("#refine details").filter(has_text="Artist")
+        choices = facet.locator("label")
+        expect(choices).to_have_text(["Ada5", "Bob4", "no value3"])
+        choices.nth(2).locator("input").check()
+        expect(page.locator("#heading")).to_have_text("3 of 12 works")
+        expect(page.locator("#chips .filter > span")).to_have_text(["Artist: no value"])
+        expect(page).to_have_url(re.compile("missing.artist=1"))
+        expect(choices).to_have_text(["Ada5", "Bob4", "no value3"])
+        expect(choices.nth(2).locator("input")).to_be_focused()
+        years = page.locator("#refine details").filter(has_text="Year")
+        expect(years.locator("label")).to_have_text(["no value2"])
+        years.locator("input[type=checkbox]").check()
+        expect(page.locator("#heading")).to_have_text("2 of 12 works")
+        page.reload()
+        expect(page.locator("#heading")).to_have_text("2 of 12 works")
+        page.get_by_role("button", name="Remove Year: no value").click()
+        expect(page.locator("#heading")).to_have_text("3 of 12 works")
+        if width < 960:
+            page.locator("#results .refine-button").click()
+        choices.nth(0).locator("input").check()  # a value instead
+        expect(page.locator("#heading")).to_have_text("5 of 12 works")
+        expect(page.locator("#chips .filter > span")).to_have_text(["Artist: Ada"])
+
+
+@WIDTHS
+def test_matches_that_are_hardly_similar_are_not_called_most_similar(page, width):
+    page.set_viewport_size({"width": width, "height": 850})
+    page.goto("/?q=1:id:h60&in.artist=Blue+school")
+    expect(page.locator("#heading")).to_have_text("Nothing is very similar; these come nearest")
+    expect(page.locator("#summary")).to_contain_text("among the 10 of 30 works that meet")
+    page.get_by_role("button", name="Remove Artist").click()
+    expect(page.locator("#heading")).to_have_text("29 works, most similar first")
+
+
+@WIDTHS
+def test_the_words_that_were_meant_are_a_link(browser, gaps, width):  # noqa: F811
+    with visit(browser, gaps, viewport={"width": width, "height": 850}) as page:
+        page.goto("/?find=baot+11")
+        expect(page.locator("#nothing")).to_have_text("No work has 'baot'; did you mean boat 11?")
+        page.get_by_role("link", name="boat 11").click()
+        expect(titles(page)).to_have_text(["Boat 11"])
+        expect(page.get_by_label("Find in titles")).to_have_value("boat 11")
+        page.goto("/?find=zzzz")
+        expect(page.locator("#nothing")).to_have_text(
+            re.compile("^No work has 'zzzz'; try another")
+        )
+        expect(page.locator("#nothing a")).to_have_count(0)
+
+
+@WIDTHS
+def test_the_legend_counts_the_works_that_are_selected(browser, gaps, width):  # noqa: F811
+    with visit(browser, gaps, viewport={"width": width, "height": 850}) as page:
+        page.goto("/?view=map&color=artist")
+        legend = page.locator(".legend li")
+        expect(legend).to_have_text(["Ada (5)", "Bob (4)", "no value (3)"])
+        page.goto("/?view=map&color=artist&between.year=1604..1609")
+        expect(legend).to_have_text(["Ada (1)", "Bob (4)", "no value (1)"])
+
+
+def test_the_commands_that_the_page_gives_are_of_the_index_that_is_served(browser, gaps):  # noqa: F811
+    with visit(browser, gaps) as page:
+        page.goto("/?index=no+map&view=map")
+        command = page.locator("#map code").text_content()
+        assert re.fullmatch(r"artsim map '/.*/gaps0/no map'", command)

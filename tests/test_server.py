@@ -415,6 +415,11 @@ def test_facets_count_values_under_the_conditions_on_other_columns(visitor):
     assert counts == {"Ada": 2, "Bob": 2, "Cyd": 2}
     counts = {v["value"]: v["count"] for v in by_column["medium"]["values"]}
     assert counts == {"oil": 2, "canvas": 1}
+    assert {name: facet["missing"] for name, facet in by_column.items()} == {
+        "artist": 1,  # of all works, those of other artists too
+        "year": 0,
+        "medium": 0,
+    }
 
 
 def test_a_chosen_value_stays_visible(visitor, monkeypatch):

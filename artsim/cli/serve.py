@@ -160,6 +160,7 @@ def serve(
         limits=limits,
         hosts=(*names, host, *_LOCAL) if _is_local(host) or names else (),
         tokens=tokens,
+        paths=not tokens and not names,
         title=title,
         metrics=metrics,
         weights=weights,
@@ -204,6 +205,7 @@ class _Served:
     limits: Limits
     hosts: tuple[str, ...]
     tokens: tuple[str, ...]
+    paths: bool  # visitors may see the folders of indexes: they are on this machine
     title: str | None
     metrics: bool
     weights: Path | None
@@ -236,6 +238,7 @@ def _make_app(served: _Served) -> Guard:
         limits=served.limits,
         hosts=served.hosts,
         tokens=served.tokens,
+        paths=served.paths,
         title=served.title,
         metrics=served.metrics,
     )

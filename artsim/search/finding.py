@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,18 +50,27 @@ class Found:
     rows: NDArray[np.int64]  # best first
     count: int  # of all that were found
     unknown: tuple[str, ...] = ()  # words that no work has, where nothing was found
-    meant: tuple[str, ...] = ()  # words of works that are spelled much like those
+    meant: Mapping[str, str] = field(default_factory=dict)  # for these, words spelled much alike
 
     def why_nothing(self, *, conditions: bool) -> str:
         """Say why nothing was found, and what to try; ``conditions`` if there were others."""
         which = " that meets the condition" if conditions else ""
-        unknown, meant = (" or ".join(map(repr, each)) for each in (self.unknown, self.meant))
+        unknown, meant = (
+            " or ".join(map(repr, each)) for each in (self.unknown, self.meant.values())
+        )
         if meant:
             return f"No work{which} has {unknown}; did you mean {meant}?"
         if unknown:
             return f"No work{which} has {unknown}; try another spelling, or fewer words"
         what = "meets all of this" if conditions else "has all of these words"
         return f"No work {what}; try fewer"
+
+    def instead_of(self, text: str) -> str:
+        """Return the text with its unknown words as works spell them; empty if unknown."""
+        corrected = text
+        for word, near in self.meant.items():
+            corrected = re.sub(rf"\b{re.escape(word)}\b", near, corrected, flags=re.IGNORECASE)
+        return corrected if corrected != text else ""
 
 
 def find_works(
@@ -117,19 +127,20 @@ def find_works(
 
 def _misspelled(
     connection: DuckDBPyConnection, phrases: Sequence[Phrase]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the wanted words that no work has, and words of works of similar spelling."""
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return the wanted words that no work has, and for some a word of similar spelling."""
     wanted = [phrase.words for phrase in phrases if phrase.wanted]
     if not wanted:
-        return (), ()
+        return (), {}
     tests = ", ".join(f"bool_or({_has('text', phrase_pattern(words))})" for words in wanted)
     known = connection.execute(f"SELECT {tests} FROM works").fetchone() or ()
     unknown = [words for words, is_known in zip(wanted, known, strict=True) if not is_known]
-    meant = []
+    meant = {}
     for word in (words[0] for words in unknown if len(words) == 1):
         near = connection.execute(_NEAREST, [word, len(word) // _LETTERS_A_MISTAKE]).fetchone()
-        meant += [near[0]] if near else []
-    return tuple(" ".join(words) for words in unknown), tuple(meant)
+        if near:
+            meant[word] = near[0]
+    return tuple(" ".join(words) for words in unknown), meant
 
 
 def _sorted(works: Works, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:

@@ -53,12 +53,14 @@ def make_app(
     tokens: Sequence[str] = (),
     title: str | None = None,
     metrics: bool = False,
+    paths: bool = False,
 ) -> Guard:
     """Make the ASGI application that answers for the indexes of a museum.
 
     ``limits`` apply to each visitor; for ``hosts`` and ``tokens`` see `Guard`. Only with a token
     can visitors save concepts and sets. ``title`` is shown on the page; for ``metrics`` see
-    `add_metrics`.
+    `add_metrics`. With ``paths`` the commands that the page gives name the folder of an index:
+    where all visitors are on this machine.
     """
     limits = limits or Limits()
     uploads, decoders = Uploads(limits), collection_decoders(limits)
@@ -88,7 +90,7 @@ def make_app(
     app.state.museum, app.state.limits, app.state.uploads = museum, limits, uploads
     app.state.saves = bool(tokens)
     app.state.learning = asyncio.Semaphore(_LEARNING)
-    app.state.title = title
+    app.state.title, app.state.paths = title, paths
     app.add_exception_handler(ArtsimError, _refuse)
     app.add_exception_handler(TimeoutError, _give_up)
     for kind in (MemoryError, OSError, RuntimeError):

@@ -48,7 +48,8 @@ def count_values(works: Works, conditions: Sequence[Condition]) -> list[dict[str
     Returns:
         For a column of text or lists: column, type, values (most frequent first, with counts;
         those of the conditions also without works) and how many more there are. For numbers and
-        years: column, type, low and high of all works, and bars: a histogram between these.
+        years: column, type, low and high of all works, and bars: a histogram between these. For
+        all: missing, the works without a value.
 
     Raises:
         SearchError: If a condition does not suit its column.
@@ -59,13 +60,14 @@ def count_values(works: Works, conditions: Sequence[Condition]) -> list[dict[str
         if works.types[name] in (FieldType.NUMBER, FieldType.YEARS):
             found.append(facet | _histogram(works, name, conditions))
             continue
-        counts = _counts(works, name, conditions)
+        counts, missing = _counts(works, name, conditions)
         own = [each.value for each in conditions if each.column == name and each.value is not None]
         chosen = {one for value in own for one in (value if isinstance(value, tuple) else [value])}
         shown = counts[:_SHOWN] + [each for each in counts[_SHOWN:] if each["value"] in chosen]
         known = {each["value"] for each in counts}
         gone = [{"value": value, "count": 0} for value in sorted(map(str, chosen - known))]
-        found.append(facet | {"values": shown + gone, "more": len(counts) - len(shown)})
+        more = {"more": len(counts) - len(shown), "missing": missing}
+        found.append(facet | {"values": shown + gone} | more)
     return found
 
 
@@ -79,7 +81,7 @@ def find_values(
     """
     works.type_of(column)
     wanted = containing.casefold()
-    counts = _counts(works, column, conditions)
+    counts, _ = _counts(works, column, conditions)
     return [each for each in counts if wanted in str(each["value"]).casefold()][:_SHOWN]
 
 
@@ -91,14 +93,15 @@ def names(works: Works) -> list[str]:
     return list(dict.fromkeys(str(each) for some in found for each in some))
 
 
-def _counts(works: Works, name: str, conditions: Sequence[Condition]) -> Counts:
-    blocks = works.blocks([name], _others(works, name, conditions))
-    counted = [pc.value_counts(_flat(table.column(0))) for table in blocks]
+def _counts(works: Works, name: str, conditions: Sequence[Condition]) -> tuple[Counts, int]:
+    """Count the works of each value, and those without one."""
+    columns = [table.column(0) for table in works.blocks([name], _others(works, name, conditions))]
+    counted = [pc.value_counts(_flat(column)) for column in columns]
     each = pa.concat_tables([pa.table(some.flatten(), ["value", "n"]) for some in counted])
     summed = each.group_by("value").aggregate([("n", "sum")]).select(["value", "n_sum"])
     counts: Counts = summed.rename_columns(["value", "count"]).to_pylist()
     counts.sort(key=lambda each: (-each["count"], each["value"]))
-    return counts
+    return counts, sum(column.null_count for column in columns)
 
 
 def _others(works: Works, name: str, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
@@ -172,11 +175,12 @@ def _histogram(works: Works, name: str, conditions: Sequence[Condition]) -> dict
         low, high = (pc.struct_field(low, part) for part in ("begin", "end"))
     ends = pc.min(low).as_py(), pc.max(high).as_py()
     if None in ends or ends[0] == ends[1] or not np.isfinite(ends).all():
-        return {"low": ends[0], "high": ends[1], "bars": [], "whole": True}
-    some = _take(low, _others(works, name, conditions)).drop_null()
-    numbers = np.asarray(some, dtype=np.float64)
+        return {"low": ends[0], "high": ends[1], "bars": [], "whole": True, "missing": 0}
+    some = _take(low, _others(works, name, conditions))
+    numbers = np.asarray(some.drop_null(), dtype=np.float64)
     numbers = numbers[np.isfinite(numbers)]
     is_whole = bool(np.all(numbers == np.floor(numbers)))
     bars = min(_BARS, int(ends[1] - ends[0]) + 1) if is_whole else _BARS
     counts, _ = np.histogram(numbers, bins=bars, range=ends)
-    return {"low": ends[0], "high": ends[1], "bars": counts.tolist(), "whole": is_whole}
+    found = {"low": ends[0], "high": ends[1], "bars": counts.tolist(), "whole": is_whole}
+    return found | {"missing": some.null_count}

@@ -19,6 +19,7 @@ from artsim.store import indices
 
 _CLASSES = 10  # with a color of their own
 _SHADES = 255  # of numbers
+_OTHER = -2  # a value without a color
 _CENTURY = "century of "  # a column of years
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
 _GROUPS = range(4, 17)  # groups of neighbors, fewest and most
@@ -60,10 +61,10 @@ def color_by(works: Works, name: str, rows: Rows) -> dict[str, Any]:
     """Return the color of some works by a column, a label or "century of" a column of years.
 
     Returns:
-        values: for each row a class, or a shade from 0 (low) to 255 (high); -1 where there is none.
-        classes: The names of the most frequent values. ordered: Whether they are numbers, from low
-        to high. others: How many works have a value that is none of them. low, high: The ends of
-        numbers or years, else None. ends: What these are called.
+        values: for each row a class, or a shade from 0 (low) to 255 (high); -1 where there is no
+        value, -2 where it is none of the classes. classes: The names of the most frequent values.
+        ordered: Whether they are numbers, from low to high. low, high: The ends of numbers or
+        years, else None. ends: What these are called.
 
     Raises:
         EvaluationError: If there is no such column.
@@ -91,13 +92,13 @@ def _classes(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
     counted = pa.table({part: counts.field(part) for part in ("values", "counts")})
     most = counted.sort_by([("counts", "descending"), ("values", "ascending")])
     classes = in_order(most.column("values").slice(0, _CLASSES).to_pylist())
-    colors = pc.fill_null(pc.index_in(column, pa.array(classes, column.type), skip_nulls=True), -1)
+    colors = pc.index_in(column, pa.array(classes, column.type), skip_nulls=True)
+    colors = pc.coalesce(colors, pc.if_else(pc.is_valid(column), _OTHER, -1))
     named = class_names(name, [str(each) for each in classes])
     return {
         "values": colors.to_pylist(),
         "classes": [named[str(each)] for each in classes],
         "ordered": are_ordered([str(each) for each in classes]),
-        "others": pc.sum(most.column("counts").slice(_CLASSES)).as_py() or 0,
         "low": None,
         "high": None,
         "ends": [],
@@ -153,7 +154,7 @@ def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _shades(column: pa.ChunkedArray, *, is_years: bool) -> dict[str, Any]:
     numbers = pc.fill_null(_numbers(column), np.nan).to_numpy()
     known = np.isfinite(numbers)
-    found: dict[str, Any] = {"classes": [], "ordered": True, "others": 0}
+    found: dict[str, Any] = {"classes": [], "ordered": True}
     if not known.any():
         nothing = {"values": [-1] * len(numbers), "low": None, "high": None, "ends": []}
         return found | nothing

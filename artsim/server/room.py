@@ -155,6 +155,7 @@ class Room:
             "total": len(rows),
             "unknown": unknown,
             "nothing": "" if len(rows) else self._nothing(wanted),
+            "instead": "" if len(rows) else self._found(wanted.find).instead_of(wanted.find),
             "works": shown,
         }
 
@@ -269,7 +270,6 @@ class Room:
             "values": None,
             "classes": [],
             "ordered": False,
-            "others": 0,
             "low": None,
             "high": None,
             "ends": [],

@@ -6,6 +6,7 @@ import asyncio
 import json
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from shlex import quote
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -111,7 +112,10 @@ def indexes(request: Request) -> list[dict[str, Any]]:
     """List the indexes and what each can do."""
     state = request.app.state
     more = {"urls": state.limits.fetch, "saves": saves(request)}
-    return [room.describe() | more for room in state.museum.rooms.values()]
+    return [
+        room.describe() | more | {"path": quote(str(room.store) if state.paths else room.name)}
+        for room in state.museum.rooms.values()
+    ]
 
 
 @api.post("/{index}/search")

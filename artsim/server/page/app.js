@@ -20,6 +20,7 @@ import { makeViewer } from "./viewer.js";
 import { makeViewing } from "./viewing.js";
 
 const REMEMBERED = 30; // answers, for going back
+const SIMILAR = 90; // a percentile below which a match is not called similar
 const EDGE = 8; // pixels between a menu and the window's edge
 const TYPING = 250; // milliseconds without a key after which words are looked for
 
@@ -367,9 +368,11 @@ async function drawFound(signal, isAnswer) {
     ? found.total === found.rows
       ? many(found.total, "work")
       : `${count(found.total)} of ${all} works`
-    : isWhole
-      ? `${many(works.length, "work")}, most similar first`
-      : "Most similar works";
+    : (works[0]?.percentile ?? 100) < SIMILAR
+      ? "Nothing is very similar; these come nearest"
+      : isWhole
+        ? `${many(works.length, "work")}, most similar first`
+        : "Most similar works";
   byId("heading").textContent = heading;
   const isTaught = state.view === "teach";
   byId("summary").textContent = isAnswer
@@ -379,11 +382,23 @@ async function drawFound(signal, isAnswer) {
       : [...withoutValue(found.unknown).map((each) => `${each}.`), works.length ? invitation() : ""].join(" ");
   byId("summary").title = isAnswer ? `Compared by ${found.by}` : "";
   show(byId("nothing"), !works.length);
-  byId("nothing").textContent = works.length ? "" : found.nothing;
+  byId("nothing").replaceChildren(...(works.length ? [] : sayNothing(found)));
   drawEnd(works.length);
   drawTools();
   document.title = `${isAnswer ? `Similar to ${nameOf(found)}` : heading} · ${byId("home").textContent}`;
   say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : found.nothing);
+}
+
+/** Say why nothing was found; words that were meant are a link. */
+function sayNothing({ nothing, instead }) {
+  if (!instead) return [nothing];
+  const href = states.address({ ...state, find: instead });
+  const onclick = (event) => {
+    event.preventDefault();
+    change({ find: instead });
+  };
+  const [before] = nothing.split("did you mean");
+  return [`${before}did you mean `, make("a", { href, onclick }, instead), "?"];
 }
 
 /** Say how many of the works are shown. */
@@ -422,7 +437,10 @@ function howFound({ rows, searched, missing, unknown }) {
 
 /** Say how many works have no value in the columns of conditions, so that none meets them. */
 function withoutValue(unknown) {
-  return Object.entries(unknown).map(([name, works]) => `${many(works, "work")} without ${columnName(name).toLowerCase()}`);
+  return Object.entries(unknown).map(([name, works]) => {
+    const [have, were] = works === 1 ? ["has", "was"] : ["have", "were"];
+    return `${many(works, "work")} ${have} no ${columnName(name).toLowerCase()} and ${were} left out`;
+  });
 }
 
 function invitation() {

@@ -53,7 +53,8 @@ function filtersOf(state) {
       }
     } else if (condition.op === "between") {
       found.push([name, condition.value.join("–"), { conditions: others }]);
-    } else found.push([`${name} contains`, `“${condition.value}”`, { conditions: others }]);
+    } else if (condition.op === "missing") found.push([name, "no value", { conditions: others }]);
+    else found.push([`${name} contains`, `“${condition.value}”`, { conditions: others }]);
   }
   if (state.lasso.length) found.push(["", "Area of the map", { lasso: [] }]);
   if (!state.terms.length) return found; // the rest relates matches to a query

@@ -92,8 +92,8 @@ export function makeMapView(section, actions) {
 
   return async function render(state, index, signal) {
     if (!index.map) {
-      const text = `There is no map yet: run 'artsim map ${index.name}'.`;
-      section.replaceChildren(make("p", { className: "none" }, text));
+      const command = make("code", {}, `artsim map ${index.path}`);
+      section.replaceChildren(make("p", { className: "none" }, "There is no map yet. To make one, run ", command));
       drawn = null;
       return;
     }
@@ -123,9 +123,10 @@ export function makeMapView(section, actions) {
       ),
     );
     const works = new Map();
-    points.values?.forEach((value) => works.set(value, (works.get(value) ?? 0) + 1));
-    const others = points.others;
-    const rest = [["others", others], ["no value", (works.get(-1) ?? 0) - others]];
+    points.values?.forEach((value, at) => {
+      if (points.met?.[at] !== 0) works.set(value, (works.get(value) ?? 0) + 1);
+    });
+    const rest = [["others", works.get(-2) ?? 0], ["no value", works.get(-1) ?? 0]];
     drawn.legend.replaceChildren(
       ...(points.low === null ? [] : [gradient(points)]),
       ...points.classes.map((name, at) =>

@@ -56,6 +56,7 @@ export function makeRefine(panel, actions) {
           },
           make("summary", { "data-keep": `facet ${facet.column}` }, columnName(facet.column)),
           facet.values ? values(facet, own, set, box?.value ?? "") : makeRange(facet, own, set),
+          facet.missing || own?.op === "missing" ? make("ul", {}, missing(facet, own, set)) : null,
         );
         return details;
       }),
@@ -66,6 +67,28 @@ export function makeRefine(panel, actions) {
   /** Return whether there is anything to choose: values without a work are none. */
   const hasValues = ({ values }) => !values || values.length > 0;
 
+  /** Make the row of one choice. */
+  const row = (value, works, box) =>
+    make(
+      "label",
+      {},
+      make("input", { type: "checkbox", ...box }),
+      make("span", { className: "value", title: value }, value),
+      make("span", { className: "quiet" }, count(works)),
+    );
+
+  /** Make the choice of the works without a value. */
+  const missing = ({ column, missing: works }, own, set) =>
+    make(
+      "li",
+      { className: works ? "" : "none" },
+      row("no value", works, {
+        checked: own?.op === "missing",
+        "data-keep": `${column} missing`,
+        onchange: ({ target }) => set(target.checked ? { op: "missing" } : null),
+      }),
+    );
+
   function values(facet, own, set, sought) {
     const chosen = new Set(own?.op === "in" ? own.value : []);
     const isLong = facet.values.length > FEW + 2 || facet.more > 0;
@@ -75,22 +98,15 @@ export function makeRefine(panel, actions) {
       make(
         "li",
         { hidden, className: works ? "" : "none" },
-        make(
-          "label",
-          {},
-          make("input", {
-            type: "checkbox",
-            checked: chosen.has(value),
-            "data-keep": `${facet.column}=${value}`,
-            onchange: (event) => {
-              if (event.target.checked) chosen.add(value);
-              else chosen.delete(value);
-              set(chosen.size ? { op: "in", value: [...chosen] } : null);
-            },
-          }),
-          make("span", { className: "value", title: value }, value),
-          make("span", { className: "quiet" }, count(works)),
-        ),
+        row(value, works, {
+          checked: chosen.has(value),
+          "data-keep": `${facet.column}=${value}`,
+          onchange: ({ target }) => {
+            if (target.checked) chosen.add(value);
+            else chosen.delete(value);
+            set(chosen.size ? { op: "in", value: [...chosen] } : null);
+          },
+        }),
       );
     const usual = () =>
       facet.values.map((each, place) => item(each, !isWhole && place >= FEW && !chosen.has(each.value)));

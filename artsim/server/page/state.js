@@ -15,7 +15,7 @@ export const START = {
   any: false,
   details: false, // compare with the tiles of each work
   by: {}, // weights of aspects
-  conditions: [], // {column, op: "in" | "between" | "contains", value}
+  conditions: [], // {column, op: "in" | "between" | "contains" | "missing", value}
   find: "", // words that are somewhere in the record
   lasso: [], // corners of an area of the map: [x, y]
   notSame: [],
@@ -50,6 +50,7 @@ export function address(state) {
   for (const { column, op, value } of state.conditions) {
     if (op === "between") found.set(`between.${column}`, value.join(".."));
     else if (op === "contains") found.set(`contains.${column}`, value);
+    else if (op === "missing") found.set(`missing.${column}`, "1");
     else for (const each of value) found.append(`in.${column}`, each);
   }
   if (state.find) found.set("find", state.find);
@@ -101,6 +102,7 @@ export function read(query, kept, indexes) {
     if (kind === "by" && number(key)) state.by[name] = number(key);
     if (kind === "max-per" && number(key, 1)) state.maxPer[name] = Math.floor(number(key, 1));
     if (kind === "in") state.conditions.push({ column: name, op: "in", value: given.getAll(key) });
+    if (kind === "missing") state.conditions.push({ column: name, op: "missing" });
     if (kind === "contains") {
       state.conditions.push({ column: name, op: "contains", value: given.get(key) });
     }
