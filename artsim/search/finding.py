@@ -50,7 +50,7 @@ class Found:
     rows: NDArray[np.int64]  # best first
     count: int  # of all that were found
     unknown: tuple[str, ...] = ()  # words that no work has, where nothing was found
-    meant: Mapping[str, str] = field(default_factory=dict)  # for these, words spelled much alike
+    meant: Mapping[str, str] = field(default_factory=dict)  # words spelled like these
 
     def why_nothing(self, *, conditions: bool) -> str:
         """Say why nothing was found, and what to try; ``conditions`` if there were others."""
