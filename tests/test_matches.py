@@ -24,6 +24,7 @@ from artsim.report import (
     Caption,
     Tile,
     contact_sheet,
+    is_whole,
     matches_csv,
     matches_page,
     one_line,
@@ -32,6 +33,7 @@ from artsim.report import (
 )
 from artsim.report.heat import legend
 from artsim.report.pages import render
+from artsim.report.sheet import GUTTER, MARGIN, TILE
 from artsim.search import Query
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
@@ -233,6 +235,32 @@ def test_several_queries_are_below_each_other(tmp_path, paint):
     assert (pixels == (200, 0, 0)).all(-1).any(1).argmax() < (pixels == (0, 0, 200)).all(-1).any(
         1
     ).argmax()
+
+
+def test_a_group_is_on_one_row_where_it_fits(tmp_path, paint):
+    files = [paint(tmp_path / f"{n}.png", (10 * n, 0, 200), (220, 220)) for n in range(8)]
+
+    def drawn(columns, groups):
+        pixels = contact_sheet(None, list(map(Tile, files)), columns=columns, groups=groups)
+        step_x, step_y = TILE + GUTTER, TILE + GUTTER
+        rows = range((pixels.height - 2 * MARGIN + GUTTER) // step_y)
+        places = [
+            [(MARGIN + 9 + x * step_x, MARGIN + 9 + y * step_y) for x in range(columns)]
+            for y in rows
+        ]
+        return [
+            [red // 10 for red, _, blue in map(pixels.getpixel, row) if blue == 200]
+            for row in places
+        ]
+
+    assert drawn(3, [2, 2, 1, 3]) == [[0, 1], [2, 3, 4], [5, 6, 7]]
+    assert drawn(3, [1, 5, 2]) == [[0], [1, 2, 3], [4, 5], [6, 7]]  # longer than a row
+    assert drawn(3, []) == [[0, 1, 2], [3, 4, 5], [6, 7]]
+
+
+def test_a_strip_that_is_not_seen_is_not_worth_a_word():
+    assert is_whole((0, 0.01, 1, 0.99))
+    assert not is_whole((0.1, 0, 0.9, 1))
 
 
 def test_control_characters_do_not_reach_the_terminal():

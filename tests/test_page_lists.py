@@ -305,3 +305,65 @@ def test_the_commands_that_the_page_gives_are_of_the_index_that_is_served(browse
         page.goto("/?index=no+map&view=map")
         command = page.locator("#map code").text_content()
         assert re.fullmatch(r"artsim map '/.*/gaps0/no map'", command)
+
+
+def test_an_empty_list_offers_nothing_to_refine_by(page):
+    page.goto("/?find=hue+3")
+    expect(page.locator("#refine summary")).to_have_text(["Artist", "Year"])
+    page.goto("/?find=nowhere")
+    expect(page.locator("#nothing")).to_be_visible()
+    expect(page.locator("#refine summary")).to_have_count(0)
+
+
+# --- the viewer and the tools -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "below"), [(1300, False), (820, True), (390, True)])
+def test_pictures_that_are_compared_are_of_one_height_and_wide(page, width, below):
+    page.set_viewport_size({"width": width, "height": 1100})
+    page.goto("/?q=1:id:h0")
+    expect(page.locator("#grid li")).to_have_count(29)
+    page.locator("#grid a.picture").first.focus()
+    page.keyboard.press("c")
+    viewer = page.get_by_role("dialog")
+    panes = viewer.locator(".pane")
+    expect(panes).to_have_count(2)
+    expect(viewer).to_contain_text("1 of 29")
+    # The longer caption makes both pictures lower.
+    viewer.locator("figcaption").first.evaluate("each => (each.textContent += ' long'.repeat(60))")
+    first, second = (panes.nth(place).bounding_box() for place in (0, 1))
+    if width > 640:
+        assert (first["y"], first["height"]) == (second["y"], second["height"])
+        assert first["width"] == pytest.approx(second["width"], abs=1)
+    record = viewer.locator(".record").bounding_box()
+    assert (record["y"] >= second["y"] + second["height"]) is below
+    assert second["height"] > 150
+    if below:
+        assert record["width"] == pytest.approx(viewer.bounding_box()["width"], abs=3)
+
+
+@pytest.mark.parametrize("width", [1300, 1000, 820, 600, 390])
+def test_the_tools_are_whole_in_every_window(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    for path in ("/", "/?q=1:id:h0", "/?in.artist=Red+school", "/?view=map&in.artist=Red+school"):
+        page.goto(path)
+        expect(page.locator("#grid li, canvas").first).to_be_visible()
+        for control in page.locator("#tools button:visible, #map .tools button:visible").all():
+            expect(control).to_be_in_viewport(ratio=1)
+    out, into = (
+        page.get_by_role("button", name=f"Zoom {way}").bounding_box() for way in ("out", "in")
+    )
+    assert out["y"] == into["y"]
+
+
+def test_a_set_has_no_name_with_a_slash_and_is_emptied_or_deleted_by_name(page):
+    page.goto("/")
+    collect(page, 0)
+    bar = page.get_by_role("region", name="Collected works")
+    page.once("dialog", lambda dialog: dialog.accept("boats/"))
+    bar.locator("summary", has_text="▾").click()
+    bar.get_by_role("button", name="Rename").click()
+    expect(bar.locator("summary", has_text="▾")).to_have_text("boats ▾")
+    bar.locator("summary", has_text="▾").click()
+    bar.get_by_role("button", name="Empty this set").click()
+    expect(bar).to_be_hidden()

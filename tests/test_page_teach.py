@@ -137,7 +137,7 @@ def test_two_of_several_works_of_a_set_are_chosen_to_compare(page):
     viewer = page.get_by_role("dialog")
     captions = viewer.locator("figcaption")
     expect(captions).to_have_text(["Hue 120, Green school, 1620", "Hue 0, Red school, 1500"])
-    expect(viewer).to_contain_text("1 of 3 in the set")
+    expect(viewer).to_contain_text("1 of 3")
     page.keyboard.press("ArrowRight")
     expect(captions).to_have_text(["Hue 120, Green school, 1620", "Hue 24, Red school, 1524"])
     page.keyboard.press("Escape")
@@ -173,7 +173,7 @@ def test_a_set_has_a_name_and_there_are_several(page):
     bar.get_by_role("button", name="Rename").click()
     expect(page.locator("#error")).to_contain_text("There is a set “Greens” already")
     bar.locator("summary", has_text="▾").click()
-    bar.get_by_role("button", name="Delete it").click()
+    bar.get_by_role("button", name="Delete this set").click()
     expect(bar.locator("summary", has_text="Greens ▾")).to_be_visible()
 
 
@@ -208,7 +208,7 @@ def test_a_saved_set_becomes_a_facet(page):
     expect(bar.get_by_role("button", name="3 works")).to_be_visible()
     page.on("dialog", lambda dialog: dialog.accept())
     bar.locator("summary", has_text="▾").click()
-    bar.get_by_role("button", name="Delete it").click()
+    bar.get_by_role("button", name="Delete this set").click()
     expect(bar).to_be_hidden()
 
 

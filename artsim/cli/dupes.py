@@ -250,4 +250,5 @@ def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:
     ]
     if len(tiles) > _DRAWN:
         print_notes(f"{file} shows the first {_DRAWN} of {len(tiles):,} pictures")
-    save_sheet(contact_sheet(None, tiles[:_DRAWN]), file)
+    sizes = [len(group.works) for group in groups]
+    save_sheet(contact_sheet(None, tiles[:_DRAWN], groups=sizes), file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,19 +61,24 @@ class _Block:
 
 
 def contact_sheet(
-    query: Tile | Sequence[Tile] | None, matches: Sequence[Tile], *, columns: int | None = None
+    query: Tile | Sequence[Tile] | None,
+    matches: Sequence[Tile],
+    *,
+    columns: int | None = None,
+    groups: Sequence[int] = (),
 ) -> Image.Image:
     """Draw a query and its matches, the best first, row by row; the sheet is RGB.
 
     Pictures keep their aspect. One that is missing or cannot be decoded becomes a blank with the
     reason. Captions can be in any script; what no font of the machine has is drawn as boxes.
-    Several queries are drawn below each other; without ``columns`` the sheet is wide.
+    Several queries are drawn below each other; without ``columns`` the sheet is wide. ``groups``
+    are the sizes of groups of matches: one is on a single row where that is long enough.
     """
     queries = [query] if isinstance(query, Tile) else list(query or ())
     columns = columns or max(1, min(len(matches), math.ceil(math.sqrt(1.8 * len(matches)))))
     left = MARGIN + QUERY + 2 * MARGIN if queries else MARGIN
     blocks = [_block(tile, TILE) for tile in matches]
-    rows = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
+    rows = _rows(blocks, columns, groups or [1] * len(blocks))
     drawn = [[_block(tile, QUERY if len(queries) == 1 else TILE)] for tile in queries]
     height = max(_height(rows), _height(drawn))
     right = left + columns * (TILE + GUTTER) - GUTTER if matches else left - 2 * MARGIN
@@ -104,6 +110,21 @@ def _block(tile: Tile, side: int) -> _Block:
         lines += [(line, number == 0) for line in wrapped]
     picture = _framed(_picture(tile.image, side, tile.box))
     return _Block(_with_heat(picture, tile.why, side) if tile.why else picture, lines)
+
+
+def _rows(blocks: Sequence[_Block], columns: int, groups: Sequence[int]) -> list[list[_Block]]:
+    """Fill rows; a group that does not fit into the rest of one begins the next."""
+    rows: list[list[_Block]] = []
+    left = iter(blocks)
+    for size in groups:
+        group = list(islice(left, size))
+        if not rows or len(rows[-1]) + min(len(group), columns) > columns:
+            rows.append([])
+        for block in group:
+            if len(rows[-1]) == columns:
+                rows.append([])
+            rows[-1].append(block)
+    return rows
 
 
 def _height(rows: Sequence[Sequence[_Block]]) -> int:

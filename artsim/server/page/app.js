@@ -141,6 +141,7 @@ const actions = {
   preview: (upload) => uploads.preview(upload),
   request: (match) => ({ ...states.request(state), match }),
   works: () => grid.works(),
+  total: () => total,
   more: () => more(),
   shown: viewing.shown,
   closed: () => {

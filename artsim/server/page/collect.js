@@ -201,8 +201,8 @@ export function makeCollection(bar, actions) {
         ["New set", start],
         ["Teach a concept with it", () => actions.teach(ids())],
         actions.index().saves ? ["Save as a column", save] : null,
-        ["Empty it", () => put([])],
-        ["Delete it", remove],
+        ["Empty this set", () => put([])],
+        ["Delete this set", remove],
       ]),
     ].filter(Boolean);
   }
@@ -356,8 +356,8 @@ export function makeCollection(bar, actions) {
 
   /** Ask for a name; null if the visitor gives none. */
   function askName(text, wanted) {
-    const given = prompt(text, wanted)?.trim().slice(0, 90);
-    return given || null;
+    const given = prompt(text, wanted)?.replace(/[/\\]+/g, " ").trim(); // it names files, too
+    return given?.slice(0, 90) || null;
   }
 
   function start() {

@@ -209,7 +209,7 @@ function similarity(work, isAnswer) {
   const rank = work.percentile === null ? null : `${percentile(work.percentile)} percentile`;
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
   const text = [
-    rank ? `More similar to the query than ${Number(work.percentile.toPrecision(4))}% of random works are to random queries of its kind` : null,
+    rank ? `${work.percentile < 100 ? `${Number(work.percentile.toPrecision(4))}% of random pairs` : "All random pairs"} of works are less similar` : null,
     `Score ${score}; ${isAnswer ? "1 is the same picture" : "above 0.5 is a yes"}`,
     shares.length > 1 ? shares.join(" + ") : null,
   ]

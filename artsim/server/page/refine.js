@@ -39,7 +39,7 @@ export function makeRefine(panel, actions) {
           : null,
         make("button", { type: "button", className: "refine-button", onclick: actions.close }, "Done"),
       ),
-      ...facets.filter(hasValues).map((facet, place) => {
+      ...facets.filter((facet) => isUseful(facet, conditions)).map((facet, place) => {
         const own = conditions.find((each) => isOwn(each, facet.column));
         const set = (condition) =>
           actions.changed(
@@ -65,7 +65,8 @@ export function makeRefine(panel, actions) {
   }
 
   /** Return whether there is anything to choose: values without a work are none. */
-  const hasValues = ({ values }) => !values || values.length > 0;
+  const isUseful = ({ column, values, bars, missing }, conditions) =>
+    missing > 0 || (values ?? bars.filter(Boolean)).length > 0 || conditions.some((each) => each.column === column);
 
   /** Make the row of one choice. */
   const row = (value, works, box) =>

@@ -9,7 +9,7 @@ import { makePane, wholeView } from "./zoom.js";
  * Make the viewer.
  *
  * @param dialog The element.
- * @param actions index(); works() that are shown, and more() loads more of them; go, plus, minus
+ * @param actions index(); works() that are shown, of total(), and more() loads more of them; go, plus, minus
  *   and detail(work, box); isAnswer(); terms() of the query; preview(upload); request(id) for the
  *   regions; others(work), if given, more buttons; shown(work) is called for each work that it
  *   shows, and closed() when it has closed.
@@ -131,8 +131,7 @@ export function makeViewer(dialog, actions) {
     const mine = ++turn;
     const all = places().length;
     title.textContent = headline(work);
-    const where = around ? "in the set" : "shown";
-    place.textContent = at < 0 ? "" : `${count(at + 1)} of ${count(all)} ${where}`;
+    place.textContent = at < 0 ? "" : `${count(at + 1)} of ${count(around ? all : actions.total())}`;
     before.disabled = at <= 0;
     after.disabled = at < 0 || (around !== null && at + 1 >= all);
     drawPanes();
