@@ -66,10 +66,18 @@ class Found:
         return f"No work {what}; try fewer"
 
     def instead_of(self, text: str) -> str:
-        """Return the text with its unknown words as works spell them; empty if unknown."""
+        """Return the text with its unknown words as works spell them, or without them.
+
+        It is empty where none is spelled much like one of a work.
+        """
+        if not self.meant:
+            return ""
         corrected = text
-        for word, near in self.meant.items():
-            corrected = re.sub(rf"\b{re.escape(word)}\b", near, corrected, flags=re.IGNORECASE)
+        for word in self.unknown:
+            pattern = r"\W+".join(map(re.escape, word.split()))
+            near = self.meant.get(word, "")
+            corrected = re.sub(rf"\b{pattern}\b", near, corrected, flags=re.IGNORECASE)
+        corrected = " ".join(corrected.replace('""', "").split())
         return corrected if corrected != text else ""
 
 

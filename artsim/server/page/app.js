@@ -369,8 +369,8 @@ async function drawFound(signal, isAnswer) {
     ? found.total === found.rows
       ? many(found.total, "work")
       : `${count(found.total)} of ${all} works`
-    : (works[0]?.percentile ?? 100) < SIMILAR
-      ? "Nothing is very similar; these come nearest"
+    : isFar(works)
+      ? "Nothing is very similar"
       : isWhole
         ? `${many(works.length, "work")}, most similar first`
         : "Most similar works";
@@ -419,15 +419,19 @@ function nameOf(found) {
   return others.length ? `${name} and ${others.length} more` : name;
 }
 
+/** Return whether even the best match is no more similar than many others are. */
+const isFar = ([best]) => (best?.percentile ?? 100) < SIMILAR;
+
 /** Describe among what an answer was found, and how. */
-function howFound({ rows, searched, missing, unknown }) {
+function howFound({ rows, searched, missing, unknown, matches }) {
   const all = many(rows, "work");
+  const nearest = isFar(matches) ? "the nearest " : "";
   const among = searched === rows ? all : `the ${count(searched)} of ${all} that meet the conditions`;
   const { taps } = index();
   const names = Object.keys(state.by).length ? Object.keys(state.by) : [taps[0].name];
   const titles = names.map((name) => taps.find((tap) => tap.name === name)?.title ?? name);
   return [
-    `among ${among}`,
+    `${nearest}among ${among}`,
     taps.length > 1 && !state.details ? `compared by ${titles.join(" and ").toLowerCase()}` : null,
     missing ? `${many(missing, "work")} left out, not in every index compared` : null,
     ...withoutValue(unknown),
@@ -573,7 +577,7 @@ const listed = async () => (isRanked ? grid.works() : (await browse(undefined, M
 
 function drawTools() {
   const isAnswer = answer !== null;
-  const now = `${isAnswer} ${isRanked} ${total > 0} ${state.conditions.length}`;
+  const now = `${isAnswer} ${isRanked} ${Math.min(total, 2)} ${state.conditions.length}`;
   if (total) byId("tools").querySelector("[data-keep=collect]")?.replaceChildren(`Collect ${extent()}`);
   if (drawn === now && byId("tools").children.length) return; // a menu may be open
   drawn = now;
@@ -582,7 +586,7 @@ function drawTools() {
   byId("tools").replaceChildren(
     refineButton(),
     ...(total ? listTools() : []),
-    ...(isRanked ? [] : [button("Shuffle", shuffle, "Show in another order")]),
+    ...(isRanked || total < 2 ? [] : [button("Shuffle", shuffle, "Show in another order")]),
     button("Copy link", async ({ target }) =>
       say(await copyLink(target, !state.terms.some((term) => term.upload))),
     ),

@@ -5,6 +5,8 @@ import { aboutRegions, asText, columnName, count, described, headline, make, per
 import { boxOf } from "./grid.js";
 import { makePane, wholeView } from "./zoom.js";
 
+const MOVES = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 80], ArrowDown: [0, -80] };
+
 /**
  * Make the viewer.
  *
@@ -86,9 +88,11 @@ export function makeViewer(dialog, actions) {
       c: () => compare.hidden || compare.click(),
       r: () => cover.hidden || cover.click(),
     }[event.key];
-    if (!run || event.shiftKey) return;
+    const by = MOVES[event.key];
+    if (event.shiftKey && by) panes.at(-1).move(...by);
+    else if (run && !event.shiftKey) run();
+    else return;
     event.preventDefault();
-    run();
   });
 
   const places = () => around ?? actions.works().map(({ id }) => id);
@@ -106,7 +110,7 @@ export function makeViewer(dialog, actions) {
     covers = false;
     if (!dialog.open) dialog.showModal();
     draw(at < 0 || around ? opened : actions.works()[at]);
-    panes.at(-1).element.focus();
+    dialog.focus(); // all keys work here, and its name is read
   }
 
   async function step(by) {
@@ -122,7 +126,7 @@ export function makeViewer(dialog, actions) {
     if (turn !== mine) return;
     draw(next);
     // A button that can no longer be pressed keeps no focus.
-    if (document.activeElement?.disabled !== false) panes.at(-1).element.focus();
+    if (document.activeElement?.disabled !== false) dialog.focus();
   }
 
   async function draw(next) {

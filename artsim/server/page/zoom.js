@@ -172,15 +172,6 @@ export function makePane(shown, view, changed) {
     },
     { passive: false },
   );
-  pane.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 80], ArrowDown: [0, -80] }[
-      event.key
-    ];
-    if (event.shiftKey && by) move(...by);
-    else return;
-    event.preventDefault();
-    event.stopPropagation();
-  });
   const watch = new ResizeObserver(draw);
   watch.observe(pane);
 
@@ -188,6 +179,7 @@ export function makePane(shown, view, changed) {
     element: pane,
     draw,
     zoom,
+    move,
     /** Lay a picture over this one, or none. */
     cover(src) {
       heat.hidden = !src;
