@@ -98,8 +98,12 @@ def test_a_word_with_a_minus_is_in_no_work_that_is_found(store):
 
 def test_a_word_that_no_work_has_is_said_with_one_that_is_spelled_alike(store):
     looked = find_works(Works(store), "birht virgin", k=9)
-    assert (looked.count, looked.unknown, looked.meant) == (0, ("birht",), ("birth",))
-    assert find_works(Works(store), "xyzzy", k=9).meant == ()
+    assert (looked.count, looked.unknown, looked.meant) == (0, ("birht",), {"birht": "birth"})
+    assert looked.instead_of("Birht virgin") == "birth virgin"
+    lost = find_works(Works(store), 'xyzzy birht "plugh quux" virgin', k=9)
+    assert lost.instead_of('xyzzy birht "plugh quux" virgin') == "birth virgin"
+    nothing = find_works(Works(store), "xyzzy", k=9)
+    assert (nothing.meant, nothing.instead_of("xyzzy")) == ({}, "")
     assert "No work has 'birht'; did you mean 'birth'?" in run("find", "birht").output
     assert "No work has 'xyzzy'; try another spelling" in run("find", "xyzzy").output
 

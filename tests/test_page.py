@@ -678,17 +678,17 @@ def test_a_permalink_gives_the_same_answer(page, browser, address):
         "between.year=1500..1800&in.artist=Red+school&in.artist=Green+school",
         "max-per.artist=3&not-same=title",
     )
-    expect(page.locator("#heading")).to_have_text("6 works, most similar first")
+    expect(page.locator("#more")).to_have_text("Showing all 6 works")
     found = titles(page).all_text_contents()
     expect(page.get_by_label("Map/avg")).to_have_value("0.7")
     expect(page.get_by_text("More options (2 set)")).to_be_visible()
     page.get_by_label("Within years").fill("200")
     page.get_by_label("Within years").press("Enter")
     expect(page).to_have_url(re.compile("contemporary=200"))
-    expect(page.locator("#heading")).to_have_text("6 works, most similar first")
+    expect(page.locator("#more")).to_have_text("Showing all 6 works")
     with visit(browser, page.url) as another:
         another.goto(page.url)
-        expect(another.locator("#heading")).to_have_text("6 works, most similar first")
+        expect(another.locator("#more")).to_have_text("Showing all 6 works")
         assert titles(another).all_text_contents() == found
         expect(another.get_by_label("Within years")).to_have_value("200")
 
@@ -800,7 +800,7 @@ def test_more_options_relate_matches_in_time_and_limit_them(page):
     more.press("Enter")
     page.get_by_label("Made before the year").fill("1530")
     page.get_by_label("Made before the year").press("Enter")
-    expect(page.locator("#heading")).to_have_text("3 works, most similar first")
+    expect(page.locator("#more")).to_have_text("Showing all 3 works")
     shows_first(page, 0, 12, 24)
     expect(page.get_by_text("More options (1 set)")).to_be_visible()
     expect(page.get_by_label("Made before the year")).to_be_focused()
@@ -817,7 +817,7 @@ def test_more_options_relate_matches_in_time_and_limit_them(page):
     )  # one of each school
     page.get_by_label("Limit per artist").fill("2")
     page.get_by_label("Limit per artist").press("Enter")
-    expect(page.locator("#heading")).to_have_text("6 works, most similar first")
+    expect(page.locator("#more")).to_have_text("Showing all 6 works")
     page.get_by_label("Per column").nth(1).select_option("title")
     expect(page).to_have_url(re.compile("max-per.artist=2&max-per.title=1"))
     page.get_by_label("More similar than").last.fill("100")

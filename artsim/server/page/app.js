@@ -21,6 +21,7 @@ import { makeViewing } from "./viewing.js";
 
 const REMEMBERED = 30; // answers, for going back
 const SIMILAR = 90; // a percentile below which a match is not called similar
+const FEW = 20; // works of an index, below which percentiles say little
 const EDGE = 8; // pixels between a menu and the window's edge
 const TYPING = 250; // milliseconds without a key after which words are looked for
 
@@ -369,7 +370,7 @@ async function drawFound(signal, isAnswer) {
     ? found.total === found.rows
       ? many(found.total, "work")
       : `${count(found.total)} of ${all} works`
-    : isFar(works)
+    : isFar(found.rows, works)
       ? "Nothing is very similar"
       : isWhole
         ? `${many(works.length, "work")}, most similar first`
@@ -420,12 +421,12 @@ function nameOf(found) {
 }
 
 /** Return whether even the best match is no more similar than many others are. */
-const isFar = ([best]) => (best?.percentile ?? 100) < SIMILAR;
+const isFar = (rows, [best]) => rows >= FEW && (best?.percentile ?? 100) < SIMILAR;
 
 /** Describe among what an answer was found, and how. */
 function howFound({ rows, searched, missing, unknown, matches }) {
   const all = many(rows, "work");
-  const nearest = isFar(matches) ? "the nearest " : "";
+  const nearest = isFar(rows, matches) ? "the nearest " : "";
   const among = searched === rows ? all : `the ${count(searched)} of ${all} that meet the conditions`;
   const { taps } = index();
   const names = Object.keys(state.by).length ? Object.keys(state.by) : [taps[0].name];

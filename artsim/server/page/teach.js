@@ -181,7 +181,7 @@ export function makeTeach(panel, actions) {
       concept.yes.length ? exportMenu(exportIt, EXPORTS, note) : null,
       any ? button("again", "Start again", startAgain) : null,
       known.length ? opener() : null,
-      make("p", { className: "quiet" }, `Marks stay in this browser. To keep them: ${actions.index().saves ? "Save, or " : ""}Export.`),
+      make("p", { className: "quiet" }, `Marks stay in this browser.${concept.yes.length ? ` To keep them: ${actions.index().saves ? "Save, or " : ""}Export.` : ""}`),
     );
   }
 
