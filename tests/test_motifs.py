@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 import artsim
 from artsim.cli import cli
 from artsim.index import Vectors
-from artsim.motifs import Cells, journal_in, proposing, verify
+from artsim.motifs import Cells, finding, journal_in, proposing, verify
 
 BENCH = Path(__file__).parents[1] / "scripts" / "bench" / "motifs.py"
 
@@ -243,6 +243,15 @@ if kills:
     setattr(Journal, kills, add)
 cli()
 """
+
+
+def test_pairs_are_ordered_so_that_a_block_of_works_is_used_again_at_once(monkeypatch):
+    monkeypatch.setattr(finding, "_BLOCK", 2)
+    pairs = np.array([(a, b) for a in range(6) for b in range(a + 1, 6)])
+    ordered = finding._by_blocks(np.random.default_rng(0).permutation(pairs)).tolist()
+    assert sorted(ordered) == pairs.tolist()
+    blocks = list(dict.fromkeys((a // 2, b // 2) for a, b in ordered))
+    assert blocks == [(0, 0), (0, 1), (0, 2), (1, 2), (1, 1), (2, 2)]
 
 
 def test_neighbors_of_blocks_are_those_of_all_tiles_at_once(monkeypatch, tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from threadpoolctl import threadpool_limits
+
 from artsim.datatypes import Progress, no_progress
 from artsim.motifs.finding import MotifFinder
 from artsim.search import Match, SearchAnswer, Works
@@ -43,13 +45,14 @@ def verify_matches(
         if query.weight > 0 and (cells := finder.cells_of(query.image, query.box)) is not None
     ]
     verified: list[Match] = []
-    for done, match in enumerate(answer.matches, 1):
-        row = works.row(match.id)
-        found = [each for cells in queries if (each := finder.find(cells, row)) is not None]
-        best, box = max(found, key=lambda each: each[0].score, default=(None, match.box))
-        evidence = 0.0 if best is None else best.score
-        verified.append(replace(match, evidence=evidence, box=box))
-        progress(done, len(answer.matches), 0)
+    with threadpool_limits(1, user_api="blas"):  # as in `find_motifs`
+        for done, match in enumerate(answer.matches, 1):
+            row = works.row(match.id)
+            found = [each for cells in queries if (each := finder.find(cells, row)) is not None]
+            best, box = max(found, key=lambda each: each[0].score, default=(None, match.box))
+            evidence = 0.0 if best is None else best.score
+            verified.append(replace(match, evidence=evidence, box=box))
+            progress(done, len(answer.matches), 0)
     verified.sort(key=lambda match: (-(match.evidence or 0), match.rank))
     ranked = [replace(match, rank=rank) for rank, match in enumerate(verified[:k], 1)]
     return replace(answer, matches=tuple(ranked))
