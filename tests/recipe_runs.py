@@ -31,15 +31,15 @@ def embedded(catalog, path):
     return path
 
 
-def run(path, recipe, index, *, seed=0, should_stop=lambda: False, **settings):
+def run(path, recipe, index, *, seed=0, device="cpu", should_stop=lambda: False, **settings):
     """Train, or go on where it was stopped."""
     if path.exists():
         plan = read_plan(path)
     else:
         config = configure(load_recipe(recipe).Config, settings)
         plan = RunPlan(recipe=recipe, settings=to_json(config), seed=seed, index=str(index))
-        plan = start_run(path, plan, device="cpu")
-    train_run(Run(path=path, plan=plan, workers=1, should_stop=should_stop))
+        plan = start_run(path, plan, device=device)
+    train_run(Run(path=path, plan=plan, device=device, workers=1, should_stop=should_stop))
     return path
 
 

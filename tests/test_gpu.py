@@ -12,8 +12,10 @@ from conftest import ROOT
 from PIL import Image
 
 from artsim.datatypes import parse_spec
+from artsim.duplicates import DuplicateEvidence, find_groups
 from artsim.embedding import EmbedSettings, embed_collection, open_engine
 from artsim.index import build_index, open_index, to_gpu
+from artsim.loader import preprocess
 from artsim.metrics import fit_multinomial
 from artsim.metrics.neighbors import nearest
 from artsim.models import (
@@ -23,6 +25,7 @@ from artsim.models import (
     Decoder,
     NetworkRequest,
     Precision,
+    build_network,
     load_extractor,
 )
 from artsim.readers import read_collection
@@ -31,6 +34,7 @@ from artsim.store import Store
 DEVICE = "cuda"
 SPECS = ["timm:test_efficientnet.random@blocks.0+embedding", "timm:test_vit.random"]
 gpu = pytest.mark.gpu
+DEVICES = ["cpu", pytest.param(DEVICE, marks=gpu)]  # the same code, which so is tried without one
 
 
 @pytest.fixture
@@ -80,6 +84,49 @@ def test_pictures_are_embedded_as_on_a_cpu(museum, tmp_path, spec, tiles):
     assert here.rows == there.rows == 49
     for tap in here.manifest.passport.taps:
         assert cosines(here.vectors(tap.name), there.vectors(tap.name)).min() > 0.9999
+
+
+@pytest.mark.parametrize(
+    ("device", "network", "layers"),
+    [
+        ("cpu", "timm:test_resnet.random", ("layer1", "layer2", "layer3")),
+        pytest.param(DEVICE, "vgg16.random", ("conv3_3", "conv4_3", "conv5_3"), marks=gpu),
+    ],
+)
+def test_several_taps_are_what_the_plain_network_gives_picture_by_picture(
+    museum_data, tmp_path, device, network, layers
+):
+    museum = tmp_path / "museum"
+    museum.mkdir()
+    for file in sorted((museum_data / "paintings/images").iterdir())[:5]:
+        (museum / file.name).write_bytes(file.read_bytes())
+    style, averaged, largest = (
+        "/".join(each) for each in zip(layers, ("gram", "avg", "max"), strict=True)
+    )
+    spec = parse_spec(f"{network}@{style}+{averaged}+{largest}")
+    extractor = load_extractor(spec, compute=compute(device))
+    store = embed(museum, tmp_path / "i", extractor, batch_size=2, half_precision=False)
+    maps = {}
+    plain = build_network(spec).module.eval()
+    for tap in extractor.passport.taps:
+        plain.get_submodule(tap.layer).register_forward_hook(
+            lambda _module, _inputs, output, name=tap.name: maps.update({name: output})
+        )
+    seen = extractor.preprocessing
+    mean, std = (torch.tensor(each).view(3, 1, 1) * 255 for each in (seen.mean, seen.std))
+    for row, file in enumerate(sorted(museum.iterdir())):
+        pixels, _ = preprocess(file.read_bytes(), seen)
+        with torch.inference_mode():
+            plain(((torch.from_numpy(pixels) - mean) / std)[None])
+        expected = {
+            averaged: maps[averaged].mean(dim=(2, 3)),
+            largest: maps[largest].amax(dim=(2, 3)),
+        }
+        for name, (vector,) in expected.items():
+            assert cosines(store.vectors(name)[row], vector.numpy()) > 0.999
+    styles = store.vectors(style)
+    styles /= np.linalg.norm(styles, axis=1, keepdims=True)
+    assert (styles @ styles.T)[np.triu_indices(5, 1)].max() < 0.9999
 
 
 @gpu
@@ -206,6 +253,26 @@ def test_neighbors_are_exact_and_probes_agree():
         fit_multinomial(vectors, codes, [0.1, 10.0], device=device) for device in (DEVICE, "cpu")
     )
     assert mine.weights == pytest.approx(theirs.weights, abs=1e-3)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_duplicates_are_those_that_were_planted(device):
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((3000, 64))
+    vectors[1::100] = vectors[::100] + 0.01 * rng.standard_normal((30, 64))
+    vectors[50] = 0
+    vectors = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)).astype(
+        "f4"
+    )
+    shown = DuplicateEvidence(
+        stores=np.zeros(3000, dtype=np.int64),
+        files=[None] * 3000,
+        hashes=[None] * 3000,
+        vectors=vectors,
+    )
+    groups, drawn = find_groups(shown, threshold=0.98, device=device)
+    assert drawn is not None
+    assert {group.works for group in groups} == {(n, n + 1) for n in range(0, 3000, 100)}
 
 
 @gpu

@@ -92,6 +92,14 @@ def test_the_losses_at_a_seed(tuned):
     assert [row["train_loss"] for row in read_curves(tuned)] == pytest.approx(LOSSES, rel=1e-3)
 
 
+@pytest.mark.gpu
+def test_a_gpu_has_these_losses_too(paintings, tmp_path):
+    settings = SMALL | {"freeze_until": "layer2"}
+    found = run(tmp_path / "there", paintings, device="cuda", **settings)
+    losses = [row["train_loss"] for row in read_curves(found)]
+    assert losses == pytest.approx(LOSSES, rel=2e-2)  # convolutions in TF32
+
+
 def test_losses_that_are_read_later_are_the_same(tuned, paintings, tmp_path, monkeypatch):
     monkeypatch.setattr(learner, "_UNREAD", {"cpu": 3})
     later = run(tmp_path / "later", paintings, freeze_until="layer2", **SMALL)
@@ -127,6 +135,48 @@ def test_a_gpu_that_is_fast_at_bfloat16_trains_in_it(
             options=runner.TrainingOptions(device="cpu", **options),
         )
     assert seen == [chosen, "f32"]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_loss_is_the_mean_over_the_pictures_that_have_the_label(weighted):
+    logits = torch.tensor([[0.5, -1.0, 2.0], [9.0, 9.0, 9.0], [1.0, 0.0, -2.0]])
+    likely = logits.double().log_softmax(dim=1)
+    weights = torch.tensor([1.0, 2.0, 0.5]) if weighted else None
+    first, third = (2.0, 0.5) if weighted else (1.0, 1.0)
+    one, several = (
+        SimpleNamespace(label=SimpleNamespace(kind=kind), smoothing=0.0)
+        for kind in (LabelKind.MULTICLASS, LabelKind.MULTILABEL)
+    )
+    expected = -(first * likely[0, 1] + third * likely[2, 2]) / (first + third)
+    codes = torch.tensor([1, -1, 2])
+    assert float(learner.task_loss(logits, codes, one, weights)) == pytest.approx(
+        float(expected), rel=1e-6
+    )
+
+    truth = torch.tensor([[1.0, 0, 1], [float("nan")] * 3, [0, 0, 1]])
+    right = torch.where(truth == 1, logits, -logits)[[0, 2]].double().sigmoid().log()
+    each = -right if weights is None else -right * weights
+    assert float(learner.task_loss(logits, truth, several, weights)) == pytest.approx(
+        float(each.mean()), rel=1e-6
+    )
+
+    two = logits[:, :1]  # of the second class against the first
+    shares = two[:, 0].double().sigmoid()
+    both = [-float(shares[0].log()), -float((1 - shares[2]).log())]
+    if weights is not None:
+        both = [2 * both[0], both[1]]
+    codes = torch.tensor([1, -1, 0])
+    found = learner.task_loss(two, codes, one, None if weights is None else weights[:2])
+    assert float(found) == pytest.approx(sum(both) / 2, rel=1e-6)
+
+
+def test_pictures_without_the_label_change_nothing():
+    task = SimpleNamespace(label=SimpleNamespace(kind=LabelKind.MULTICLASS), smoothing=0.1)
+    logits = torch.ones(2, 3, requires_grad=True)
+    loss = learner.task_loss(logits, torch.tensor([-1, -1]), task, torch.ones(3))
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad.tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
 def test_mixed_pictures_have_mixed_labels():

@@ -60,21 +60,24 @@ class DuplicateEvidence:
         """
         bank, usable = self.comparable()
         stores = self.stores[usable] if across else None
+        rows = np.arange(len(usable))
         among = Candidates(bank) if len(bank) > candidates.EXACT else None
+        if among is None:  # all at once, so that a GPU has the vectors once
+            every = nearest_inner(
+                bank,
+                bank,
+                k,
+                exclude=rows,
+                query_groups=stores,
+                bank_groups=stores,
+                device=device,
+            )
         for start in range(0, len(usable), _BLOCK):
-            part = np.arange(start, min(start + _BLOCK, len(usable)))
+            part = rows[start : start + _BLOCK]
             if among is not None:
                 scores, places = among.nearest(part, k, stores)
             else:
-                scores, places = nearest_inner(
-                    bank[part],
-                    bank,
-                    k,
-                    exclude=part,
-                    query_groups=None if stores is None else stores[part],
-                    bank_groups=stores,
-                    device=device,
-                )
+                scores, places = every.scores[part], every.rows[part]
             yield usable[part], scores, np.where(places == NO_ROW, NO_ROW, usable[places])
 
     def comparable(self) -> tuple[NDArray[np.float32], Rows]:

@@ -79,6 +79,10 @@ class Learner(LightningModule):
         for name in ("mean", "std"):
             scaled = torch.tensor(getattr(data.preprocessing, name)).view(1, 3, 1, 1) * 255
             self.register_buffer(name, scaled, persistent=False)
+        for number, task in enumerate(self.tasks):
+            weights = task.class_weights
+            there = None if weights is None else torch.from_numpy(weights)
+            self.register_buffer(f"weights_{number}", there, persistent=False)
         # By number: a task's name may not be valid for a module.
         self._scores = nn.ModuleList(_score(task) for task in self.tasks)
         self._val_loss = MeanMetric()
@@ -94,10 +98,11 @@ class Learner(LightningModule):
 
     def loss(self, logits: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """Return the weighted sum of the tasks' losses."""
-        losses = [
-            task.weight * task_loss(logits[task.name], batch.truth[task.name], task)
-            for task in self.tasks
-        ]
+        losses = []
+        for number, task in enumerate(self.tasks):
+            weights = getattr(self, f"weights_{number}")
+            loss = task_loss(logits[task.name], batch.truth[task.name], task, weights)
+            losses.append(task.weight * loss)
         return torch.stack(losses).sum()
 
     def mixed_loss(self, batch: Batch) -> Tensor:
@@ -251,27 +256,43 @@ def _running_statistics(module: nn.Module) -> Iterator[None]:
             each.train()
 
 
-def task_loss(logits: Tensor, truth: Tensor, task: TrainingTask) -> Tensor:
+def task_loss(
+    logits: Tensor, truth: Tensor, task: TrainingTask, weights: Tensor | None = None
+) -> Tensor:
     """Compute the mean loss of a task over the rows that have its label; 0 if none has.
+
+    No value decides what is computed, so that a GPU is not waited for.
 
     Args:
         logits: (B, K), or (B, 1) of the second of two classes against the first.
         truth: See `TrainingTask.truth`.
         task: Cross-entropy for a multiclass label, binary cross-entropy for a multilabel one.
+        weights: Of the classes, (K,), on the same device; 1 if None.
     """
     known = _known(truth)
-    if not known.any():
-        return logits.sum() * 0
-    logits, truth = logits[known].float(), truth[known]
-    weights = None
-    if task.class_weights is not None:
-        weights = torch.from_numpy(task.class_weights).to(logits.device)
+    logits, count = logits.float(), known.sum().clamp(min=1)
     if task.label.kind == LabelKind.MULTILABEL:
-        return functional.binary_cross_entropy_with_logits(logits, truth, weights)
+        weight = known[:, None] if weights is None else known[:, None] * weights
+        truth = truth.where(known[:, None], 0)
+        loss = functional.binary_cross_entropy_with_logits(logits, truth, weight, reduction="sum")
+        return loss / (count * logits.shape[1])
+    codes = truth.clamp(min=0)
     if logits.shape[1] == 1:
-        each = None if weights is None else weights[truth]
-        return functional.binary_cross_entropy_with_logits(logits[:, 0], truth.float(), each)
-    return functional.cross_entropy(logits, truth, weights, label_smoothing=task.smoothing)
+        weight = known if weights is None else known * weights[codes]
+        loss = functional.binary_cross_entropy_with_logits(
+            logits[:, 0], codes.float(), weight, reduction="sum"
+        )
+        return loss / count
+    loss = functional.cross_entropy(
+        logits,
+        truth,
+        weights,
+        ignore_index=-1,
+        reduction="sum",
+        label_smoothing=task.smoothing,
+    )
+    total = count if weights is None else (known * weights[codes]).sum()
+    return loss / total.clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def probabilities(logits: Tensor, kind: LabelKind) -> Tensor:
