@@ -10,6 +10,7 @@
   x ModelError
   x StoreError
     . ShortageError
+    . ConflictError
   x PassportError
   x EngineError
   x SearchError
@@ -73,6 +74,10 @@ class StoreError(ArtsimError):
 
 class ShortageError(StoreError):
     """File descriptors or memory are short now: the file of an index may be sound."""
+
+
+class ConflictError(StoreError):
+    """Another run has written to an index in an object store, or has begun to."""
 
 
 class PassportError(StoreError):

@@ -7,20 +7,31 @@ import sys
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT, wait_until
+from conftest import ROOT, noise_picture, wait_until
 from databases import free_port, running
 from test_object_stores import bucket, embed_here, place, server, write_collection
 
 from artsim.cli import cli
-from artsim.errors import StoreError
+from artsim.embedding import EmbedSettings, embed_collection
+from artsim.errors import ConflictError, StoreError
 from artsim.labels import add_label
 from artsim.places import as_path, objects, read_object, write_object, write_object_if
 from artsim.readers import read_collection
-from artsim.store import DerivedLabel, RemoteIndex, Store, index_to_write, lease, local_index
+from artsim.store import (
+    DerivedLabel,
+    RemoteIndex,
+    Store,
+    anywhere,
+    index_to_write,
+    lease,
+    local_index,
+    write_whole,
+)
 
 __all__ = ["bucket", "place", "server"]  # fixtures
 
@@ -148,6 +159,91 @@ def test_a_manifest_that_changes_while_files_are_sent_is_not_replaced(address, m
     with pytest.raises(StoreError, match="another run wrote to"):
         remote.send()
     assert read_object(f"{address}/manifest.json") == theirs
+
+
+def test_a_long_embed_stops_when_it_notices_that_another_has_written(
+    bucket, place, tmp_path, toy, monkeypatch
+):
+    for number in range(10):
+        (tmp_path / "c").mkdir(exist_ok=True)
+        noise_picture(tmp_path / "c" / f"{number}.png", (9, 9), number)
+    monkeypatch.setattr(anywhere, "_EVERY_S", 0.02)
+    monkeypatch.setattr("artsim.embedding.run._SECONDS", 0.0)  # parts are committed at once
+    address = f"{bucket.address}/{place}/index"
+
+    def all_sent():
+        return (
+            bucket.look(f"{place}/index/manifest.json") == (folder / "manifest.json").read_bytes()
+        )
+
+    def other_writes():
+        wait_until("all is sent", all_sent)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+        with index_to_write(as_path(address)) as copy:
+            Store.open(copy).set_labels([DerivedLabel("theirs", "length(title)")])
+
+    def progress(done, total, failed):
+        if done == 4 and not (tmp_path / "other").exists():
+            other_writes()
+        elif done == 8:
+            wait_until("it is noticed", lambda: anywhere._conflicts)
+
+    settings = EmbedSettings(part_rows=2, batch_size=2)
+    catalog = read_collection(tmp_path / "c")
+    with (
+        pytest.raises(ConflictError, match=f"^another run wrote to {address} at 20"),
+        index_to_write(as_path(address)) as folder,
+    ):
+        embed_collection(catalog, folder, toy, settings=settings, progress=progress)
+    assert 4 <= Store.open(folder).rows < 10  # what it had finished is there
+    assert anywhere._conflicts == {}
+    with index_to_write(as_path(address)) as other:
+        assert other != folder
+        embed_collection(catalog, other, toy, settings=settings)
+    (label,) = Store.open(other).manifest.labels
+    assert (label.name, Store.open(other).rows) == ("theirs", 10)
+
+
+def test_another_machine_goes_on_with_an_index_of_which_no_part_was_sent(
+    bucket, place, tmp_path, toy, monkeypatch
+):
+    write_collection("folder", tmp_path / "c")
+    address = f"{bucket.address}/{place}/index"
+    here = embed_here(read_collection(tmp_path / "c"), tmp_path / "here", toy)
+    with index_to_write(as_path(address)) as folder:
+        Store.create(folder, replace(here.manifest, name="index", parts=(), next_part=0))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+    with index_to_write(as_path(address)) as folder:
+        there = embed_here(read_collection(tmp_path / "c"), folder, toy)
+    assert there.manifest.parts == here.manifest.parts
+
+
+def test_who_has_lost_the_right_to_write_sends_nothing_more(address, monkeypatch):
+    monkeypatch.setattr(lease, "_RENEWED_S", 0.02)
+    monkeypatch.setattr("artsim.store.remote._AT_ONCE", 1)
+    remote = RemoteIndex(as_path(address))
+    folder = remote.fetch()
+    for name in "ab":
+        write_whole(folder / "splits" / f"{name}.parquet", lambda stream: stream.write(b"mine"))
+    Store.open(folder).set_labels([DerivedLabel("mine", "length(title)")])
+    before = read_object(f"{address}/manifest.json")
+    sent, send_one = [], RemoteIndex._send_one
+
+    def send_and_lose(self, name):
+        send_one(self, name)
+        sent.append(name)
+        write_object(b"other\n", f"{address}/{lease.LEASE}")
+        wait_until(
+            "it is noticed",
+            lambda: all(thread.name != "artsim-lease" for thread in threading.enumerate()),
+        )
+
+    monkeypatch.setattr(RemoteIndex, "_send_one", send_and_lose)
+    with pytest.raises(ConflictError, match=f"another run began to write {address} while this"):
+        remote.send()
+    assert sent == ["splits/a.parquet"]
+    assert read_object(f"{address}/manifest.json") == before
+    assert read_object(f"{address}/{lease.LEASE}") == b"other\n"
 
 
 def test_a_part_that_is_damaged_here_is_fetched_again_and_never_sent(address):

@@ -241,7 +241,7 @@ from artsim.embedding import EmbedSettings, embed_collection
 from artsim.models import Extractor
 from artsim.places import as_path
 from artsim.readers import read_collection
-from artsim.store import Store, index_to_write, is_store, remote
+from artsim.store import Store, anywhere, index_to_write, is_store
 
 class Slow(MeanColor):
     def __call__(self, pixels):
@@ -249,7 +249,7 @@ class Slow(MeanColor):
         time.sleep(1 if Slow.parts <= 6 else 600)  # it never ends by itself
         return super().__call__(pixels)
 
-remote._EVERY_S = 0.05
+anywhere._EVERY_S = 0.05
 with index_to_write(as_path(sys.argv[2])) as folder:
     Slow.parts = Store.open(folder).rows // 2 if is_store(folder) else 0
     embed_collection(

@@ -25,7 +25,7 @@ from artsim.embedding.update import (
 from artsim.errors import ReaderError
 from artsim.loader import are_many
 from artsim.models import Extractor
-from artsim.store import CatalogRows, Store, lock_index, spooled
+from artsim.store import CatalogRows, Store, check_sent, lock_index, spooled
 
 _TOGETHER = 64  # chunks that wait for the manifest at most
 _SECONDS = 10.0  # that a chunk waits at most
@@ -77,7 +77,8 @@ def embed_collection(
 
     Raises:
         PassportError: If the index was made by another network or preprocessing.
-        StoreError: If it cannot be written, or most of it would be dropped.
+        StoreError: If it cannot be written, or most of it would be dropped; or if another run has
+            written to it in its object store meanwhile.
         ReaderError: If the catalog cannot be read, or no picture of it can be embedded.
     """
     started = time.perf_counter()
@@ -101,6 +102,7 @@ def embed_collection(
             nonlocal done, failed
             done, failed = done + tried, failed + failures
             progress(done, total, failed)
+            check_sent(path)
 
         advance(0, 0)
         numbers = sum(tap.dim for tap in store.manifest.passport.taps)

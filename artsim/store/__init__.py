@@ -5,7 +5,7 @@ that the manifest does not list is not part of the index: after an interruption 
 """
 
 from artsim.store.added import PREDICTION, AddedColumn, remove_added, write_added
-from artsim.store.anywhere import index_to_write, local_index, send_index
+from artsim.store.anywhere import check_sent, index_to_write, local_index, send_index
 from artsim.store.arrow import (
     floats,
     indices,
@@ -60,6 +60,7 @@ __all__ = [
     "Version",
     "begin_version",
     "check_files",
+    "check_sent",
     "clear_left",
     "count_values",
     "csv_text",

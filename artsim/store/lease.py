@@ -10,10 +10,10 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from artsim.errors import StoreError
+from artsim.errors import ConflictError
 from artsim.places import ask_object, read_object, remove_object, write_object_if
 
 LEASE = ".writing"  # its name in the index; that of a hidden file is never fetched
@@ -23,8 +23,10 @@ _ASKED_S = 1.0
 
 
 @contextmanager
-def lease(address: str, owner: str) -> Iterator[None]:
+def lease(address: str, owner: str) -> Iterator[Callable[[], None]]:
     """Wait until no other machine writes an index, and hold the right meanwhile.
+
+    Gives what raises a ConflictError once it is lost: to be called before each write.
 
     Args:
         address: The index.
@@ -32,7 +34,7 @@ def lease(address: str, owner: str) -> Iterator[None]:
 
     Raises:
         OSError: If the store cannot be read or written.
-        StoreError: If another machine has taken it, as this one was asleep.
+        ConflictError: If another machine has taken it, as this one was asleep.
     """
     file, end, lost = f"{address}/{LEASE}", threading.Event(), threading.Event()
     identity = _take(file, owner)
@@ -49,21 +51,24 @@ def lease(address: str, owner: str) -> Iterator[None]:
                     return
                 identity = renewed
 
+    def check() -> None:
+        if lost.is_set():
+            raise ConflictError(
+                f"another run began to write {address} while this machine did not answer; run the "
+                "command again"
+            )
+
     thread = threading.Thread(target=renew, name="artsim-lease", daemon=True)
     thread.start()
     try:
-        yield
+        yield check
     finally:
         end.set()
         thread.join()
         if not lost.is_set():
             with suppress(OSError):  # it is taken over when it is not renewed
                 remove_object(file)
-    if lost.is_set():
-        raise StoreError(
-            f"another run began to write {address} while this machine did not answer; run the "
-            "command again"
-        )
+    check()
 
 
 def _take(file: str, owner: str) -> str:

@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ import filelock
 from platformdirs import user_cache_path
 
 from artsim.datatypes import name_copy
-from artsim.errors import StoreError
+from artsim.errors import ConflictError, StoreError
 from artsim.places import (
     RemotePath,
     ask_object,
@@ -53,8 +52,6 @@ _OWN = (
 )
 _AT_ONCE = 16  # files that are fetched or sent
 _NOTED = 32  # files that are fetched or sent between two notes
-_EVERY_S = 60.0  # that an index is sent while it grows
-
 
 _log = logging.getLogger(__name__)
 
@@ -107,10 +104,10 @@ class RemoteIndex:
             self._drop_damaged()
             if not self._changed():
                 return 0
-            with lease(self.address, self._owner):
-                return self._send()
+            with lease(self.address, self._owner) as check:
+                return self._send(check)
 
-    def _send(self) -> int:
+    def _send(self, check: Callable[[], None]) -> int:
         manifest = (self.folder / MANIFEST).read_bytes()
         there = self._list()
         if self._is_elsewhere(there):
@@ -123,33 +120,20 @@ class RemoteIndex:
         self._note.own += [sha256_of(file) for file in own if file.is_file()]
         self._note.own.append(_sha256(manifest))
         self._note.keep(self._place)
-        self._each(sorted(first), self._send_one)
+
+        def send_one(name: str) -> None:
+            check()
+            self._send_one(name)
+
+        self._each(sorted(first), send_one)
         if COPY in changed:
-            self._send_one(COPY)
+            send_one(COPY)
+        check()
         self._send_manifest(manifest, there.get(MANIFEST))
         self._remove_there(manifest, there)
         self._note.own = [_sha256(manifest)]
         self._note.keep(self._place)
         return len(first) + 1
-
-    @contextmanager
-    def sending(self) -> Iterator[None]:
-        """Send the index every minute while it grows, and at the end unless there is an error."""
-        end = threading.Event()
-
-        def send() -> None:
-            while not end.wait(_EVERY_S):
-                with suppress(StoreError):  # it is sent at the end, or the error shown
-                    self.send()
-
-        thread = threading.Thread(target=send, name="artsim-sending", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            end.set()
-            thread.join()
-        self.send()
 
     # --- what differs -------------------------------------------------------------------
 
@@ -206,11 +190,11 @@ class RemoteIndex:
             return _sha256(read_object(f"{self.address}/{name}")) in self._note.own
         return True
 
-    def _conflict(self) -> StoreError:
+    def _conflict(self) -> ConflictError:
         when = ""
         with suppress(OSError, ValueError, KeyError, TypeError):
             when = f" at {json.loads(read_object(f'{self.address}/{MANIFEST}'))['updated']}"
-        return StoreError(f"another run wrote to {self.address}{when}; run the command again")
+        return ConflictError(f"another run wrote to {self.address}{when}; run the command again")
 
     def _set_aside(self) -> None:
         """Keep the copy, whose changes cannot be sent, and begin a new one."""
@@ -241,6 +225,7 @@ class RemoteIndex:
             return
         self._note.is_fetching = True
         self._note.keep(self._place)
+        (self.folder / "parts").mkdir(parents=True, exist_ok=True)  # there may be none yet
         last = [name for name in (COPY, MANIFEST) if name in wanted]
         self._each(sorted(wanted.difference(last)), lambda name: self._fetch_one(name, there))
         for name in last:
