@@ -166,7 +166,7 @@ def test_a_kept_network_computes_to_the_last_bit_what_it_did_when_it_was_convert
     assert (converted["embedding"] == kept["embedding"]).all()
 
 
-@pytest.mark.parametrize("name", ["network.xml", "expected.npz", "sha256.json", "passport.json"])
+@pytest.mark.parametrize("name", ["network.xml", "expected.npy", "sha256.json", "passport.json"])
 def test_no_missing_or_torn_file_of_the_cache_matters(places, loads, name):
     for file in entries(name):
         file.write_bytes(file.read_bytes()[:-20])

@@ -2,11 +2,8 @@
 
 import io
 import json
-import os
 import pickle
 import shutil
-import subprocess
-import sys
 import zipfile
 from types import SimpleNamespace
 
@@ -16,6 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import noise_picture
+from offline import flipped, rewritten, run_offline
 from open_clip.tokenizer import get_clean_fn
 
 from artsim.cli import cli
@@ -34,32 +32,11 @@ from artsim.store import Store
 
 SPEC = "timm:test_resnet.random"
 
-# What a machine without a network, a hub's cache or a home does.
-OFFLINE = """
-import socket, sys
-
-def refuse(*args, **options):
-    raise OSError("no network here")
-
-socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
-from artsim.cli import cli
-cli(sys.argv[1:])
-"""
-
 
 def run(*args, code=0):
     result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result.output
-
-
-def run_offline(home, *args):
-    """Run a command as on a machine where nothing but the home's packs is."""
-    places = {"XDG_DATA_HOME": home / "data", "XDG_CACHE_HOME": home / "cache", "HF_HOME": home}
-    environment = os.environ | {name: str(place) for name, place in places.items()}
-    command = [sys.executable, "-c", OFFLINE, *map(str, args)]
-    environment |= {"HF_HUB_OFFLINE": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(autouse=True)
@@ -235,28 +212,10 @@ def test_a_tokenizer_without_its_package_says_what_to_install(hub_spec, monkeypa
         load_text_tower(hub_spec)
 
 
-def rewritten(packed, file, change=None, facts=None, **options):
-    """Write a pack with other members, or other facts."""
-    with zipfile.ZipFile(packed) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    if facts is not None:
-        members["pack.json"] = json.dumps(json.loads(members["pack.json"]) | facts).encode()
-    members = change(members) if change else members
-    with zipfile.ZipFile(file, "w", **options) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-
-
-def flipped(members):
-    data = bytearray(members["weights.safetensors"])
-    data[-1] ^= 1
-    return members | {"weights.safetensors": bytes(data)}
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"change": flipped}, "its weights are not those that were packed"),
+        ({"change": flipped("weights.safetensors")}, "its weights are not those that were packed"),
         ({"change": lambda m: m | {"../evil.py": b"x"}}, "expected pack.json and weights"),
         ({"change": lambda m: m | {"tokenizer.json": b"{}"}}, "its tokenizer is not the one"),
         ({"change": lambda m: {"pack.json": m["pack.json"]}}, "expected pack.json and weights"),
@@ -305,6 +264,10 @@ def test_files_that_are_cut_or_no_packs_are_refused(packed, tmp_path):
     assert "no pack 'unknown' was added on this machine, only none" in error
     with pytest.raises(ModelError, match=r"holds timm:test_resnet\.random, not timm:test_vit"):
         build_network(parse_spec("timm:test_vit.random"), weights=packed)
+
+
+def test_an_untrained_network_has_no_license():
+    assert license_of(parse_spec("vgg16.random")) is None
 
 
 def test_the_license_of_the_default_model_is_that_of_its_wheel():

@@ -20,7 +20,7 @@ from artsim.datatypes import parse_spec
 from artsim.errors import EvaluationError
 from artsim.metrics import METRICS
 from artsim.models import load_text_tower
-from artsim.prediction import TextClasses, make_prompts, read_prompts, read_templates
+from artsim.prediction import TextClasses, make_prompts, read_prompts, read_templates, templates_for
 from artsim.store import Store
 
 COLORS = {"red": (230, 30, 30), "green": (30, 200, 40), "blue": (30, 50, 220)}
@@ -206,7 +206,7 @@ def test_prompts_and_templates_may_come_from_files(index, tmp_path):
     assert found["prompts"] == {"red": ["a red painting"], "blue": ["blue art"]}
     assert found["unprompted_classes"] == ["green"]
     (found,) = rows("zero-shot", index, "--label", "color", "--templates", "style")
-    assert found["prompts"]["red"][0] == "a red painting"
+    assert found["prompts"]["red"][0] == "a painting, red"
     said = run("zero-shot", index, "--label", "tags", "--prompts", file, code=2)
     assert "has no label 'tags'; it has color" in said
 
@@ -387,6 +387,92 @@ def test_prompts_are_read_from_a_spreadsheet(tmp_path):
     file.write_text("name\nred\n")
     with pytest.raises(EvaluationError, match="has the columns name; expected class and prompt"):
         read_prompts(file)
+
+
+@pytest.mark.parametrize(
+    ("label", "name", "sentences"),
+    [
+        (
+            "style",
+            "Impressionism",
+            (
+                "a painting, Impressionism",
+                "a painting whose style is Impressionism",
+                "the style of this work of art is Impressionism",
+                "Impressionism, a style of art",
+            ),
+        ),
+        (
+            "movement",
+            "Baroque",
+            (
+                "a painting, Baroque",
+                "a painting whose style is Baroque",
+                "the style of this work of art is Baroque",
+                "Baroque, a style of art",
+            ),
+        ),
+        (
+            "genre",
+            "religious_painting",
+            (
+                "religious painting",
+                "a work of art, religious painting",
+                "a picture of the genre religious painting",
+                "the genre religious painting in art",
+            ),
+        ),
+        (
+            "medium",
+            "Woven fabric ",
+            (
+                "Woven fabric",
+                "a work of art, Woven fabric",
+                "a museum object, Woven fabric",
+                "the medium of this work of art is Woven fabric",
+            ),
+        ),
+        (
+            "object_type",
+            "Reliefs",
+            (
+                "Reliefs",
+                "a museum object, Reliefs",
+                "an object of the type Reliefs",
+                "a photograph, Reliefs",
+            ),
+        ),
+        (
+            "period",
+            "Middle Kingdom",
+            (
+                "Middle Kingdom",
+                "a work of art, Middle Kingdom",
+                "a museum object, Middle Kingdom",
+                "a photograph, Middle Kingdom",
+            ),
+        ),
+    ],
+)
+def test_bundled_templates_read_well_with_names_of_real_catalogs(label, name, sentences):
+    assert make_prompts([name], templates_for(label)) == {name: sentences}
+
+
+@pytest.mark.parametrize("template", ["a {} painting", "an {} painting"])
+def test_an_article_before_the_class_is_the_one_that_it_needs(template):
+    names = ["Impressionist", "Baroque", "Art_Nouveau", "Ukiyo_e", "European", "Umbrian"]
+    assert [prompts[0] for prompts in make_prompts(names, [template]).values()] == [
+        "an Impressionist painting",
+        "a Baroque painting",
+        "an Art Nouveau painting",
+        "a Ukiyo e painting",
+        "a European painting",
+        "an Umbrian painting",
+    ]
+    assert make_prompts(["icon"], ["A {}, not a copy of an {}"]) == {
+        "icon": ("An icon, not a copy of an icon",)
+    }
+    assert make_prompts(["icon"], ["drama {}, a picture"]) == {"icon": ("drama icon, a picture",)}
 
 
 def test_templates_are_read_from_a_file(tmp_path):

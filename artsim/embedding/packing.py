@@ -26,15 +26,18 @@ def save_pack(
     name: str | None = None,
     weights: Path | None = None,
     license: str | None = None,
+    compiled: bool = False,
 ) -> PackFacts:
     """Write a model to a pack.
 
     Args:
-        spec: Which network; its taps are ignored.
+        spec: Which network; its taps are those that it is compiled for, and otherwise ignored.
         file: The pack; it appears only when it is complete.
         name: Of the pack; its short name or that of its architecture if None.
         weights: A local file of weights instead of the spec's.
         license: Of the weights; as far as it is known if None.
+        compiled: Pack what OpenVINO computes, too: the first query of a machine with the same
+            artsim and OpenVINO needs no torch then.
 
     Raises:
         ModelError: If the model cannot be built or packed.
@@ -44,7 +47,7 @@ def save_pack(
 
     short = {network: name for name, network in SHORT_NAMES.items()}
     chosen = check_name(name or short.get(spec.network, spec.arch))
-    pack = pack_model(spec, chosen, weights=weights, license=license)
+    pack = pack_model(spec, chosen, weights=weights, license=license, compiled=compiled)
     write_whole(file, lambda stream: write_pack(stream, *pack))
     return read_facts(file)
 

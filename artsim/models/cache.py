@@ -28,7 +28,7 @@ def read_entry(key: str) -> Path | None:
     """Return the folder of an entry whose files are whole, or None."""
     folder = _root() / key
     try:
-        sums = json.loads((folder / _SUMS).read_text(encoding="ascii"))
+        sums = entry_sums(folder)
         whole = all(_sha256(folder / name) == sha256 for name, sha256 in sums.items())
     except FileNotFoundError:
         return None
@@ -42,6 +42,12 @@ def read_entry(key: str) -> Path | None:
     return folder
 
 
+def entry_sums(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file of an entry, as it was written."""
+    sums: dict[str, str] = json.loads((folder / _SUMS).read_text(encoding="ascii"))
+    return sums
+
+
 def write_entry(key: str, fill: Callable[[Path], None], *, most_bytes: int = MOST_BYTES) -> None:
     """Keep the files that ``fill`` writes to a folder; without a place for them nothing is kept."""
     root = _root()
@@ -49,7 +55,7 @@ def write_entry(key: str, fill: Callable[[Path], None], *, most_bytes: int = MOS
     try:
         new.mkdir(parents=True)
         fill(new)
-        sums = {file.name: _sha256(file) for file in new.iterdir()}
+        sums = {file.name: _sha256(file) for file in sorted(new.iterdir())}
         (new / _SUMS).write_text(json.dumps(sums), encoding="ascii")
         if _size(new) <= most_bytes:
             shutil.rmtree(root / key, ignore_errors=True)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from artsim.datatypes import RUN, Passport
 from artsim.errors import ModelError
 from artsim.models.averaged import Maps, averaged_part
-from artsim.models.cache import read_entry, write_entry
+from artsim.models.cache import write_entry
+from artsim.models.packs import kept_entry
 
 # The distribution of each source's networks. Those of other sources are not kept.
 PACKAGES = {"timm": "timm", "open_clip": "open_clip_torch", RUN: "timm"}
@@ -26,7 +27,7 @@ PACKAGES = {"timm": "timm", "open_clip": "open_clip_torch", RUN: "timm"}
 # The converted network must agree with torch on noise, which is harder than on pictures.
 _AGREEMENT = {"float32": 0.999, "bfloat16": 0.95}  # least cosine
 _PRECISION = {"float32": "f32", "bfloat16": "bf16"}
-_MODEL, _EXPECTED = "network.xml", "expected.npz"
+_MODEL, _EXPECTED = "network.xml", "expected.npy"
 
 Vectors = Sequence[NDArray[np.float32]]
 
@@ -129,15 +130,18 @@ def compiled(model: Any, dtype: str = "float32", threads: int = 0) -> Any:
         raise cannot_compute(error) from error
 
 
-def open_kept(passport: Passport, dtype: str) -> OpenVinoBackend | None:
-    """Open the network that makes such vectors, if it is kept and computes here what it should."""
+def open_kept(passport: Passport, dtype: str, pack: Path | None = None) -> OpenVinoBackend | None:
+    """Open the network that makes such vectors, if it is kept and computes here what it should.
+
+    ``pack`` is a pack of the network, which may have it compiled.
+    """
     key = network_key(passport)
-    folder = read_entry(key) if key else None
+    folder = kept_entry(key, pack) if key else None
     if folder is None:
         return None
     try:
-        with np.load(folder / _EXPECTED) as arrays:
-            expected = [arrays[f"arr_{place}"][:1] for place in range(len(passport.taps))]
+        places = np.cumsum([tap.dim for tap in passport.taps])[:-1]
+        expected = np.split(load_array(folder / _EXPECTED)[:1], places, axis=1)
         size = passport.preprocessing.size
         threads = passport.threads
         return OpenVinoBackend(folder / _MODEL, dtype, size, expected, threads=threads)
@@ -153,7 +157,7 @@ def keep(passport: Passport, model: Any, expected: Vectors) -> None:
 
     def fill(folder: Path) -> None:
         save(model, folder / _MODEL)
-        np.savez(folder / _EXPECTED, *expected)
+        np.save(folder / _EXPECTED, np.concatenate(expected, axis=1))
 
     write_entry(key, fill)
 
@@ -161,6 +165,16 @@ def keep(passport: Passport, model: Any, expected: Vectors) -> None:
 def save(model: Any, file: Path) -> None:
     """Write a network to a file, and its weights beside it."""
     import_openvino().save_model(model, file, compress_to_fp16=False)
+
+
+def load_array(file: Path) -> NDArray[np.float32]:
+    """Read an array; what its header promises is not believed.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no array, or shorter than its header says.
+    """
+    return np.array(np.load(file, mmap_mode="r"), dtype=np.float32)
 
 
 def network_key(passport: Passport, kind: str = "pictures") -> str | None:
@@ -197,6 +211,13 @@ def installed(*packages: str) -> list[str]:
         except PackageNotFoundError:
             found.append("")
     return found
+
+
+def versions_of(package: str, backend: str) -> dict[str, str]:
+    """Return the versions of what computes vectors: ``package`` has the network."""
+    packages = ["artsim", "torch", "pillow", package]
+    packages += ["openvino"] if backend == OpenVinoBackend.name else []
+    return {each.removesuffix("_torch"): version(each) for each in packages}
 
 
 def cpu_computes_bfloat16() -> bool:

@@ -18,9 +18,17 @@ from artsim.datatypes import RUN, ExtractorSpec, Fit, Passport, Preprocessing
 from artsim.errors import ModelError, PassportError
 from artsim.models.averaged import Maps
 from artsim.models.cache import read_entry, write_entry
-from artsim.models.compute import BackendName, Compile, Compute
-from artsim.models.converted import PACKAGES, OpenVinoBackend, installed, key_of, open_kept
-from artsim.models.packs import unpack_spec
+from artsim.models.compute import BackendName, Compile, Compute, Decoder, Precision
+from artsim.models.converted import (
+    PACKAGES,
+    OpenVinoBackend,
+    installed,
+    key_of,
+    network_key,
+    open_kept,
+    versions_of,
+)
+from artsim.models.packs import is_pack, read_facts, source_of, unpack_spec
 
 if TYPE_CHECKING:
     import torch
@@ -206,16 +214,19 @@ def open_extractor(wanted: NetworkRequest) -> Extractor:
     """Load a network as `load_extractor` does."""
     spec, weights = unpack_spec(wanted.spec, wanted.weights)
     wanted = replace(wanted, spec=spec, weights=weights)
-    passport = _recall(wanted)
+    passport = _recall(wanted) or _packed(wanted)
     if passport is not None:
         return Extractor(None, passport, load=partial(_open, wanted, passport))
     return _load(wanted)
 
 
-def kept_extractor(passport: Passport) -> Extractor | None:
-    """Open the network that made an index's vectors, in float32, if it is kept on this machine."""
+def kept_extractor(passport: Passport, pack: Path | None = None) -> Extractor | None:
+    """Open the network that made an index's vectors, in float32, if it is kept on this machine.
+
+    ``pack`` is a pack of the network, which may have it compiled.
+    """
     now = replace(passport, compute_dtype="float32", threads=0)
-    backend = open_kept(now, now.compute_dtype)
+    backend = open_kept(now, now.compute_dtype, pack)
     if backend is None:
         return None
     now = replace(now, backend=backend.name)
@@ -233,7 +244,8 @@ def _load(wanted: NetworkRequest) -> Extractor:
 
 def _open(wanted: NetworkRequest, passport: Passport) -> Backend:
     if passport.backend == OpenVinoBackend.name:
-        kept = open_kept(passport, passport.compute_dtype)
+        pack = wanted.weights if is_pack(wanted.weights) else None
+        kept = open_kept(passport, passport.compute_dtype, pack)
         if kept is not None:
             return kept
     else:  # OpenVINO could not compute it before
@@ -261,6 +273,29 @@ def _recall(wanted: NetworkRequest) -> Passport | None:
         return Passport.from_json(values["passport"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _packed(wanted: NetworkRequest) -> Passport | None:
+    """Return the passport of a network that a pack has compiled for what is installed here."""
+    file, compute = wanted.weights, wanted.compute
+    settings = {compute.backend, compute.precision, compute.compile, compute.decoder}
+    other = settings & {BackendName.TORCH, Precision.BF16, Compile.ON, Decoder.GPU}
+    if file is None or not is_pack(file) or not file.is_file() or other or not _key(wanted):
+        return None
+    compiled = read_facts(file).compiled
+    if compiled is None:
+        return None
+    made = Passport.from_json(dict(compiled.passport))
+    if made.spec != str(wanted.spec) or wanted.fit not in (None, made.preprocessing.fit):
+        return None
+    made = replace(
+        made,
+        weights_source=source_of(file),
+        preprocessing=replace(made.preprocessing, scaled_decoding=wanted.scaled_decoding),
+        versions=versions_of(PACKAGES[wanted.spec.source], made.backend),
+        threads=compute.threads,
+    )
+    return made if network_key(made) in compiled.files else None
 
 
 def _remember(wanted: NetworkRequest, passport: Passport, files: list[Path]) -> None:

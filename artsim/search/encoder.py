@@ -167,7 +167,9 @@ def load_index_text_tower(
         )
     from artsim.models import kept_text_tower
 
-    kept = kept_text_tower(passport) if model is None and weights is None else None
+    kept = None
+    if model is None and weights is None:
+        kept = kept_text_tower(passport, _pack_of(store))
     if kept is not None:
         return kept
     from artsim.models import keep_text_tower, load_text_tower
@@ -206,7 +208,7 @@ def load_index_extractor(
     from artsim.models import kept_extractor, load_extractor
 
     if compute is None and weights is None and model is None:
-        kept = kept_extractor(passport)
+        kept = kept_extractor(passport, _pack_of(store))
         if kept is not None:
             return kept
     weights = _weights_of(store, model, weights)
@@ -259,12 +261,9 @@ def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path |
     kind, _, where = passport.weights_source.partition(":")
     if weights is not None or model is not None:
         return weights
-    from artsim.models import IN_INDEX, PACK
-
-    packs = [store.path / IN_INDEX, *([Path(where)] if kind == PACK else [])]
-    for file in packs:
-        if file.is_file():
-            return file
+    pack = _pack_of(store)
+    if pack is not None:
+        return pack
     if kind != "file":
         return None
     if not Path(where).is_file():
@@ -272,3 +271,12 @@ def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path |
             f"the index was made with the weights {where!r}, which are missing; pass --weights FILE"
         )
     return Path(where)
+
+
+def _pack_of(store: Store) -> Path | None:
+    """Return the pack of an index's network: the one in its folder, or that which made it."""
+    from artsim.models import IN_INDEX, PACK
+
+    kind, _, where = store.manifest.passport.weights_source.partition(":")
+    packs = [store.path / IN_INDEX, *([Path(where)] if kind == PACK else [])]
+    return next((file for file in packs if file.is_file()), None)

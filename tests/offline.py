@@ -1,0 +1,56 @@
+"""Packs on a machine without a network, and packs that were changed."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+
+# What a machine without a network, a hub's cache or a home does. At the end it says which large
+# packages it has imported.
+_CODE = """
+import atexit, socket, sys
+
+def refuse(*args, **options):
+    raise OSError("no network here")
+
+def tell():
+    print("imported:", *sorted({"torch", "openvino"} & set(sys.modules)), file=sys.stderr)
+
+atexit.register(tell)
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from artsim.cli import cli
+cli(sys.argv[1:])
+"""
+
+
+def run_offline(home, *args):
+    """Run a command as on a machine where nothing but the home's packs is."""
+    places = {"XDG_DATA_HOME": home / "data", "XDG_CACHE_HOME": home / "cache", "HF_HOME": home}
+    environment = os.environ | {name: str(place) for name, place in places.items()}
+    command = [sys.executable, "-c", _CODE, *map(str, args)]
+    environment |= {"HF_HUB_OFFLINE": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def rewritten(packed, file, change=None, facts=None, **options):
+    """Write a pack with other members, or other facts."""
+    with zipfile.ZipFile(packed) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if facts is not None:
+        members["pack.json"] = json.dumps(json.loads(members["pack.json"]) | facts).encode()
+    members = change(members) if change else members
+    with zipfile.ZipFile(file, "w", **options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def flipped(member):
+    """Return a change of a pack: one bit of a member."""
+
+    def change(members):
+        data = bytearray(members[member])
+        data[-1] ^= 1
+        return members | {member: bytes(data)}
+
+    return change
