@@ -1,8 +1,12 @@
 """Creator, material and type of real pictures in the Rijksmuseum's layout, alone and together."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from conftest import noise_picture
 from PIL import Image
 from recipe_runs import (
     TINY,
@@ -148,6 +152,42 @@ def test_gradients_separate_stripes_by_their_direction(tmp_path):
     tasks = read_tasks(store, labels=["class"], classes=[2], weights=[1.0], seed=0)
     plan = RunPlan(recipe=SINGLE, settings={}, seed=0, index="")
     assert hog_neighbors(store, tasks, Run(path=tmp_path, plan=plan)) == {"class": 1.0}
+
+
+def test_the_neighbors_that_vote_on_gradients_are_as_many_as_validation_chooses(tmp_path):
+    def picture(way, name, first):
+        stripes = np.zeros((64, 64, 3), dtype=np.uint8)
+        stripes[:, first::8] = 200
+        file = tmp_path / "c" / way / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(stripes).save(file)
+
+    picture("across", "wrong.png", 0)  # the nearest of those below, by a label that is not theirs
+    picture("across", "other.png", 0)
+    for i in range(3):
+        picture("down", f"train{i}.png", 1)
+    for name in ("validation.png", "test.png"):
+        picture("down", name, 0)
+    for i in range(20):  # a split is drawn of these; the one below has none of them
+        noise_picture(tmp_path / "c" / ("down", "across")[i % 2] / f"{i}.png", (64, 64), i)
+    store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "i"))
+    ids = [Path(each).stem for each in store.read(["id"]).column("id").to_pylist()]
+    (task,) = read_tasks(store, labels=["class"], classes=[2], weights=[1.0], seed=0)
+    train = np.array(
+        [i for i, name in enumerate(ids) if name in ("wrong", "train0", "train1", "train2")]
+    )
+    plan = RunPlan(recipe=SINGLE, settings={}, seed=0, index="")
+    scores = []
+    for validation in ("validation", "other"):  # the second is right by one neighbor alone
+        split = replace(
+            task.split,
+            train=train,
+            validation=np.array([ids.index(validation)]),
+            test=np.array([ids.index("test")]),
+        )
+        tasks = [replace(task, split=split)]
+        scores.append(hog_neighbors(store, tasks, Run(path=tmp_path, plan=plan))["class"])
+    assert scores == [1.0, 0.0]
 
 
 @pytest.mark.parametrize("k", [3, 20])
