@@ -608,6 +608,39 @@ except StoreError as error:
     assert len(contents(tmp_path / "i")) == 40
 
 
+@pytest.mark.parametrize("stops", [(1,), (8,), (4, 7), (6, 6, 1)])
+def test_a_stopped_run_ends_as_an_uninterrupted_one_where_parts_become_larger(
+    stops, tmp_path, paint, toy, monkeypatch
+):
+    for name, value in (("_LARGE", 20), ("_PART", 4), ("_LARGE_PART", 6)):
+        monkeypatch.setattr(f"artsim.embedding.chunks.{name}", value)
+    settings = EmbedSettings(batch_size=2)
+    rows = [(f"p{n}", f"{n}.png", "") for n in range(30)]
+    for n in range(30):
+        paint(tmp_path / "museum" / f"{n}.png", (8 * n, 3 * n, 255 - 8 * n))
+    (tmp_path / "museum" / "7.png").write_bytes(b"no picture")
+    museum = write_table(tmp_path / "museum", rows[:14])
+    for path in ("stopped", "straight"):
+        embed(museum, tmp_path / path, toy, settings)
+    write_table(museum, rows)  # 30 works, of which 16 are new
+    embed(museum, tmp_path / "straight", toy, settings)
+    for tried in stops:
+
+        def stop(done, total, failures, tried=tried):
+            if done >= tried:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            embed(museum, tmp_path / "stopped", toy, settings, progress=stop)
+    embed(museum, tmp_path / "stopped", toy, settings)
+    stopped, straight = (Store.open(tmp_path / path) for path in ("stopped", "straight"))
+    assert [part.rows for part in straight.manifest.parts] == [4, 3, 4, 2, 6, 6, 4]
+    assert stopped.manifest.parts == straight.manifest.parts  # names, rows and checksums
+    assert contents(stopped.path) == contents(straight.path)
+    found, expected = (each.path / "faiss" / "rgb.index" for each in (stopped, straight))
+    assert found.read_bytes() == expected.read_bytes()
+
+
 # --- killed -------------------------------------------------------------------------------
 
 
