@@ -1,6 +1,8 @@
 """Indexes whose metadata is too large for memory: read from the parts, the answers are the same."""
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -8,10 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from search_toys import YEARS, make_store
 
+from artsim.datatypes import Field, FieldType
 from artsim.embedding.ids import IdPlaces
+from artsim.evaluation.reading import rows_of
 from artsim.search import Condition, Op, Searcher, SearchRequest, Term, Works, find_works
 from artsim.server.facets import count_values, facet_columns, find_values, names
-from artsim.store import CatalogRows, Store
+from artsim.store import CatalogRows, Store, write_added
+from artsim.store import count_values as count_column
 
 N = 97
 CONDITIONS = [
@@ -107,6 +112,45 @@ def test_a_search_gives_the_same_answer(store, works, monkeypatch):
     on_disk = Searcher(store).search(request)
     monkeypatch.setattr("artsim.search.metadata._IN_MEMORY", 1 << 30)
     assert on_disk.matches == Searcher(store).search(request).matches
+
+
+def test_added_columns_follow_their_ids_block_by_block(store, tmp_path, monkeypatch):
+    copied = Store.open(Path(shutil.copytree(store.path, tmp_path / "copy")))
+    order = np.random.default_rng(3).permutation(N + 5)[: N - 10]  # some rows lack, some are gone
+    values = {f"w{n:02}": None if n % 7 == 0 else f"style {n % 4}" for n in order.tolist()}
+    table = pa.table(
+        {"id": list(values), "style": list(values.values()), "confidence": [0.5] * len(values)}
+    )
+    write_added(copied.path, Field("style", FieldType.TEXT), table, {})
+    copied = copied.reopen()
+    in_memory = Works(copied)
+    expected = [values.get(f"w{n:02}") for n in range(N)]
+    assert in_memory.column("style").to_pylist() == expected
+    monkeypatch.setattr("artsim.search.metadata._IN_MEMORY", 0)
+    on_disk = Works(copied)
+    assert on_disk.column("style").to_pylist() == expected
+    blocks = [each.column("style").to_pylist() for each in on_disk.blocks(["style", "year"])]
+    assert [len(each) for each in blocks] == [30, 30, 30, 7]
+    assert [value for block in blocks for value in block] == expected
+    rows = [60, 3, 96]
+    assert on_disk.take(rows, ["style"]).column(0).to_pylist() == [expected[row] for row in rows]
+    where = "style = 'style 2'"
+    assert on_disk.filter.rows(where, ()).tolist() == in_memory.filter.rows(where, ()).tolist()
+    missing, different = expected.count(None), len({*expected} - {None})
+    assert count_column(copied, Field("style", FieldType.TEXT)) == (different, missing)
+
+
+def test_the_rows_of_another_index_are_found_by_id(store, tmp_path, monkeypatch):
+    names = [f"w{n:02}" for n in np.random.default_rng(4).permutation(N + 9)[:80]]
+    other = make_store(tmp_path / "other", names, {"t": np.ones((80, 4), np.float32)})
+    row_of = {name: row for row, name in enumerate(names)}
+    expected = [row_of.get(f"w{n:02}", -1) for n in range(N)]
+    assert rows_of(store, other).tolist() == expected
+    for most in (1 << 30, 0):
+        monkeypatch.setattr("artsim.search.metadata._IN_MEMORY", most)
+        home, there = Works(store), Works(other)
+        assert there.rows_of(home).tolist() == expected
+        assert there.rows_of(home) is there.rows_of(home)
 
 
 def test_only_groups_that_may_have_a_row_are_read(store, monkeypatch):

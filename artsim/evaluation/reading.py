@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.labels import label_columns
 from artsim.metrics import blocks_to_unit
-from artsim.store import Store
+from artsim.store import RowsById, Store
 
 
 def choose_labels(
@@ -55,9 +55,9 @@ def rows_of(first: Store, other: Store) -> NDArray[np.int64]:
     Raises:
         EvaluationError: If they have no id in common.
     """
-    wanted, ids = (store.read(["id"]).column("id").to_pylist() for store in (first, other))
-    row_of = {id_: row for row, id_ in enumerate(ids)}
-    rows = np.array([row_of.get(id_, -1) for id_ in wanted], dtype=np.int64)
+    wanted, ids = ((block.column(0) for block in store.blocks(["id"])) for store in (first, other))
+    places = RowsById(ids)
+    rows = np.concatenate([np.empty(0, np.int64), *map(places.find, wanted)])
     if (rows < 0).all():
         raise EvaluationError(
             f"{str(other.path)!r} has none of the ids of {str(first.path)!r}; compare indexes of "

@@ -109,7 +109,7 @@ def export_review(store: Store, name: str, file: Path) -> int:
     title = title_column(store)
     titles = store.read([title]).column(0).to_pylist() if title else [None] * store.rows
     table = column.read()
-    predicted = column.values(rows.column("id")).to_pylist()
+    predicted = store.read([column.field.name]).column(0).to_pylist()
     confidence = dict(
         zip(*(table.column(n).to_pylist() for n in ("id", "confidence")), strict=True)
     )

@@ -91,7 +91,11 @@ class MetadataOnDisk:
         if name not in self._store.added:
             return large_text(self._store.read([name])).column(0)
         if name not in self._added:
-            self._added[name] = large_text(self._store.read([name])).combine_chunks().column(0)
+            blocks = (block.column(0) for block in self._store.blocks(["id"]))
+            values = pa.chunked_array(
+                [part for each in self._store.added[name].values(blocks) for part in each.chunks]
+            )
+            self._added[name] = large_text(pa.table([values], [name])).combine_chunks().column(0)
         return self._added[name]
 
     def blocks(self, names: Sequence[str]) -> Iterator[pa.Table]:

@@ -18,7 +18,7 @@ from artsim.labels import derivation_of, derived_labels
 from artsim.places import picture_file
 from artsim.search.conditions import RowFilter
 from artsim.search.metadata import WorkMetadata, open_metadata
-from artsim.store import Store, indices, joined_lists, large_text, text_scalar
+from artsim.store import RowsById, Store, indices, joined_lists, large_text, text_scalar
 
 _OWN = {  # columns for conditions besides the metadata
     "id": FieldType.TEXT,
@@ -151,9 +151,12 @@ class Works:
     def rows_of(self, other: Works) -> NDArray[np.int64]:
         """Return the row here of each work of another index, by id; -1 where it is missing."""
         if other not in self._joined:
-            mine = self.column("id").combine_chunks()
-            found = pc.index_in(other.column("id"), value_set=mine)
-            self._joined[other] = np.asarray(pc.fill_null(found, -1), dtype=np.int64)
+            ids, wanted = (
+                (block.column(0) for block in works.metadata.blocks(["id"]))
+                for works in (self, other)
+            )
+            rows = RowsById(ids)
+            self._joined[other] = np.concatenate([np.empty(0, np.int64), *map(rows.find, wanted)])
         return self._joined[other]
 
     def groups(self, column: str) -> NDArray[np.int64]:

@@ -24,6 +24,7 @@ from artsim.store.csv_files import CsvWriter, csv_text, csv_value
 from artsim.store.failures import FAILURES, Failure
 from artsim.store.files import clear_left, is_store, lock_index, whole_file, write_whole
 from artsim.store.folder import Store
+from artsim.store.joining import RowsById
 from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part
 from artsim.store.parquet import read_parquet, write_parquet
 from artsim.store.parts import write_part
@@ -56,6 +57,7 @@ __all__ = [
     "Manifest",
     "Part",
     "RemoteIndex",
+    "RowsById",
     "Store",
     "Version",
     "begin_version",

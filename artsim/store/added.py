@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from artsim.datatypes import Field, FieldType, shown_path
 from artsim.errors import StoreError
+from artsim.store.arrow import indices
 from artsim.store.columns import metadata_fields
 from artsim.store.files import write_whole
+from artsim.store.joining import RowsById
 from artsim.store.parquet import DAMAGED, read_parquet, write_parquet
 
 FOLDER = "added"
@@ -52,11 +53,16 @@ class AddedColumn:
         """
         return read_parquet(self.file, None, remedy=_remedy(self.file))
 
-    def values(self, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Return the values of rows by their ids, null for rows without one."""
-        table = self.read()
-        places = pc.index_in(ids, value_set=table.column("id").combine_chunks())
-        return pc.take(table.column(self.field.name), places)
+    def values(self, blocks: Iterable[pa.ChunkedArray]) -> Iterator[pa.ChunkedArray]:
+        """Yield the values of blocks of rows by their ids, null for rows without one."""
+        name = self.field.name
+        table = read_parquet(self.file, ["id", name], remedy=_remedy(self.file))
+        rows = RowsById([table.column("id")])
+        values = table.select([name]).combine_chunks().column(0)
+        del table
+        for ids in blocks:
+            found = rows.find(ids)
+            yield values.take(indices(found, found >= 0))
 
 
 def added_columns(path: Path, taken: Sequence[str]) -> dict[str, AddedColumn]:
@@ -83,7 +89,8 @@ def with_added(
     table = read(list(dict.fromkeys(["id", *own])))
     for name in columns:
         if name in added:
-            table = table.append_column(name, added[name].values(table.column("id")))
+            (values,) = added[name].values([table.column("id")])
+            table = table.append_column(name, values)
     return table.select(columns)
 
 

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 _TOGETHER = 1000  # texts that are Python's
 
 
-def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
-    """Return whole numbers as Arrow's int64, for `take`."""
+def indices(
+    numbers: Sequence[int] | NDArray[np.int64], valid: NDArray[np.bool_] | None = None
+) -> pa.Array:
+    """Return whole numbers as Arrow's int64, for `take`; null where they are not valid."""
     buffer = pa.py_buffer(np.asarray(numbers, dtype=np.int64))
-    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
+    bits = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [bits, buffer])
 
 
 def floats(values: pa.Array) -> NDArray[np.float32]:

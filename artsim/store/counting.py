@@ -22,12 +22,10 @@ def count_values(store: Store, field: Field) -> tuple[int | None, int]:
     Texts are compared by hashes of 64 bits, so that ten million different ones take 80 MB and not
     their own length. Different ranges of years are not counted.
     """
-    # A column that was added is in one file, which is read whole.
-    is_added = field.name in store.added
-    blocks = iter([store.read([field.name])]) if is_added else store.blocks([field.name])
+    added = store.added.get(field.name)
+    columns = (block.column(0) for block in store.blocks(["id" if added else field.name]))
     missing, different = 0, [np.empty(0)]  # the first holds each once
-    for block in blocks:
-        column = block.column(0)
+    for column in added.values(columns) if added else columns:
         missing += column.null_count
         if field.type != FieldType.YEARS:
             different.append(_different(column))
