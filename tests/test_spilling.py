@@ -8,7 +8,7 @@ import pytest
 from search_toys import make_store
 
 from artsim.evaluation.reading import unit_vectors
-from artsim.metrics import fit_multinomial, logistic, probe, spilling
+from artsim.metrics import eigenbasis, fit_multinomial, spilling
 from artsim.metrics.probe import fit_ridge
 
 ROWS, DIM = 500, 12
@@ -19,7 +19,7 @@ FEATURES = np.random.default_rng(0).standard_normal((ROWS, DIM)).astype(np.float
 def spilled(monkeypatch):
     """Let every array be in a file, and be computed in blocks of 64 rows."""
     monkeypatch.setattr(spilling, "_HELD_BYTES", 0)
-    for module in (spilling, logistic, probe):
+    for module in (spilling, eigenbasis):
         monkeypatch.setattr(module, "BLOCK", 64)
 
 

@@ -14,7 +14,8 @@ where a fit from scratch takes a hundred:
 * Of n rows in more than n dimensions, only the n - 1 axes along which they differ count.
 
 Scores are linear in the step, so a line search needs no matrix product. They are stored by class,
-(K, n): with few classes the products take two thirds of the time.
+(K, n): with few classes the products take two thirds of the time. Those of very many rows and
+classes are in temporary files.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artsim.errors import EvaluationError
+from artsim.metrics.eigenbasis import Eigenbasis, room_like
 from artsim.metrics.lbfgs import StepMemory
 from artsim.metrics.losses import Loss, Sigmoid, Softmax
-from artsim.metrics.spilling import BLOCK, room_for
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-6, 5, 45))
 
@@ -157,10 +158,10 @@ def _fit(
     if not len(grid) or grid[0] <= 0 or not np.isfinite(grid).all():
         raise EvaluationError(f"strengths must be numbers above 0, got {list(strengths)}")
     held = np.require(features, np.float32, ["C", "W"])  # copied only if it must be
-    basis = _Eigenbasis.of(torch.from_numpy(held).to(device))
+    basis = Eigenbasis.of(torch.from_numpy(held).to(device))
     start = torch.zeros((len(loss.prior), basis.x.shape[1]), device=basis.x.device)  # (K, R+1)
     start[:, -1] = loss.prior  # the scores from class sizes alone
-    before = last = _Point(start, start @ basis.x.T)
+    before = last = _Point(start, _scores(start, basis, _room(start, basis)))
     problem = None
     optima, objective, converged = [], [], []
     for i, strength in enumerate(grid):
@@ -184,56 +185,6 @@ def _fit(
     )
 
 
-@dataclass(frozen=True)
-class _Eigenbasis:
-    """Features rotated to the axes of their covariance, and a column of ones for the intercept."""
-
-    x: Tensor  # (n, R+1)
-    variances: Tensor  # (R+1,) eigenvalues; 1 for the intercept
-    axes: Tensor  # (D, R) columns; R is D, or n - 1 if that is less
-    mean: Tensor  # (D,)
-
-    @classmethod
-    def of(cls, features: Tensor) -> _Eigenbasis:
-        if features.ndim != 2 or not torch.isfinite(features.sum(dim=1)).all():
-            raise EvaluationError("features must be a matrix (n, D) of finite numbers")
-        n, dim = features.shape
-        blocks = [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
-        mean = features.mean(dim=0)
-        rank = max(1, min(n - 1, dim))
-        if n < dim:  # few rows span few of the dimensions
-            span, inside = torch.linalg.qr((features - mean).T)  # (D, n), (n, n)
-            variances, axes = _eigh(inside @ inside.T / n)
-            axes = span @ axes
-        else:
-            covariance = mean.new_zeros(dim, dim)
-            for block in blocks:
-                centered = features[block] - mean
-                covariance += centered.T @ centered
-            variances, axes = _eigh(covariance / n)
-        variances, axes = variances[-rank:], axes[:, -rank:]  # ascending: the last ones
-        variances = torch.cat([variances.clamp(min=0), torch.ones_like(mean[:1])])
-        x = torch.from_numpy(room_for(n, rank + 1)) if mean.is_cpu else mean.new_empty(n, rank + 1)
-        x[:, -1] = 1
-        for block in blocks:
-            x[block, :-1] = (features[block] - mean) @ axes
-        return cls(x, variances, axes, mean)
-
-    def back(self, found: Tensor) -> tuple[Tensor, Tensor]:
-        """Convert parameters (S, K, R+1) to weights (S, D, K) and bias (S, K) of the features."""
-        weights = self.axes @ found[..., :-1].mT
-        return weights, found[..., -1] - self.mean @ weights
-
-
-def _eigh(symmetric: Tensor) -> tuple[Tensor, Tensor]:
-    """Find eigenvalues and vectors, in float64 where float32 fails, as for copies of a few rows."""
-    try:
-        values, vectors = torch.linalg.eigh(symmetric)
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # missing in its stubs
-        values, vectors = torch.linalg.eigh(symmetric.cpu().double())
-    return values.to(symmetric), vectors.to(symmetric)
-
-
 class _Point(NamedTuple):
     """Parameters and their scores, which are linear in them."""
 
@@ -242,6 +193,8 @@ class _Point(NamedTuple):
 
     def towards(self, other: _Point, share: float) -> _Point:
         """Go a share of the way to another point; beyond it if above 1, at most to 2."""
+        if other is self:
+            return self
         share = min(share, 2.0)
         return _Point(
             torch.lerp(self.u, other.u, share), torch.lerp(self.scores, other.scores, share)
@@ -255,13 +208,16 @@ class _Problem:
     """
 
     def __init__(
-        self, basis: _Eigenbasis, loss: Loss, penalty: float, start: _Point, before: _Problem | None
+        self, basis: Eigenbasis, loss: Loss, penalty: float, start: _Point, before: _Problem | None
     ) -> None:
         self.basis = basis
         self.loss = loss
         self.penalty = torch.full_like(basis.variances, penalty)
         self.penalty[-1] = 0  # of the intercept
         self.u, self.scores = start
+        self.room: Tensor = (
+            before.room if before else _room(start.u, basis)
+        )  # for scores of a direction
         variance = torch.zeros_like(loss.prior)
         self.value, self.gradient = self._evaluate(self.u, variance)
         curvature = variance[:, None] * basis.variances
@@ -293,7 +249,7 @@ class _Problem:
 
     def _step(self, direction: Tensor, slope: Tensor, resting: Tensor) -> bool:
         """Go along the direction until the objective falls; return whether any problem moved."""
-        towards = direction @ self.basis.x.T  # (K, n)
+        towards = _scores(direction, self.basis, self.room)
         step = torch.where(resting, 0.0, 1.0).double()
         noise = 1e-7 * self.value  # the precision of the loss of float32 scores
         taken = torch.zeros_like(step)
@@ -337,6 +293,16 @@ class _Problem:
     def _dot(self, a: Tensor, b: Tensor) -> Tensor:
         """Sum products over each problem's parameters."""
         return (a * b).sum(dim=self.loss.dims, dtype=torch.float64).view(-1)
+
+
+def _room(u: Tensor, basis: Eigenbasis) -> Tensor:
+    """Make room for the scores of parameters (K, R+1), shape (K, n)."""
+    return room_like(basis.x, len(u), len(basis.x))
+
+
+def _scores(u: Tensor, basis: Eigenbasis, room: Tensor) -> Tensor:
+    """Compute the scores of parameters (K, R+1) in the room for them."""
+    return torch.mm(u, basis.x.T, out=room)
 
 
 def _column(values: Tensor) -> Tensor:

@@ -27,9 +27,12 @@ _TREES = 30
 _LEAF = 5  # rows of a leaf, at least
 _STEPS = 20  # of reweighting, to go from squared to absolute errors
 
+_NO_CLASSES = np.zeros(0, dtype=np.int64)
+
 Features = NDArray[np.floating]
 Rows = NDArray[np.int64]
-Predictor = Callable[[Features], NDArray[np.floating]]  # (n, M) -> (n, K) scores, or (n,) numbers
+# (n, M) -> (n, C) scores and the codes of the C classes; or (n,) numbers and none
+Predictor = Callable[[Features], tuple[NDArray[np.floating], NDArray[np.int64]]]
 Fit = Callable[[Rows], Predictor]
 
 
@@ -65,7 +68,7 @@ def metadata_baseline(
             return unfilled.constant()
         if len(learned) > _MOST_ROWS:
             learned = np.random.default_rng(seed).permutation(learned)[:_MOST_ROWS]
-        return _fill_in(unfilled, fits[method](learned)(features[rows]))
+        return _fill_in(unfilled, *fits[method](learned)(features[rows]))
 
     method = "constant"
     best = metric.compute(predict(method, split.train, split.validation))
@@ -97,13 +100,15 @@ def _fits(features: Features, label: Label, seed: int) -> dict[str, Fit]:
     return linear | {"trees": lambda rows: _fit_forest(features, label, rows, seed)}
 
 
-def _fill_in(unfilled: Predictions, found: NDArray[np.floating]) -> Predictions:
+def _fill_in(
+    unfilled: Predictions, found: NDArray[np.floating], classes: NDArray[np.int64]
+) -> Predictions:
     kind = unfilled.truth.kind
     if kind == LabelKind.NUMBER:
         return replace(unfilled, numbers=found.astype(np.float64))
     if kind == LabelKind.MULTILABEL:
-        return unfilled.with_scores(found)
-    return replace(unfilled, ranked=np.argsort(-found, axis=1, kind="stable")[:, :5])
+        return unfilled.with_scores(found, classes)
+    return replace(unfilled, ranked=classes[np.argsort(-found, axis=1, kind="stable")[:, :5]])
 
 
 def _common(label: Label, rows: Rows) -> tuple[Rows, NDArray[np.int64]]:
@@ -125,9 +130,10 @@ def _fit_linear(features: Features, label: Label, rows: Rows, strength: float) -
     if label.kind == LabelKind.MULTICLASS:
         path, classes = MulticlassTask(features, label.strata).fit(rows, [strength])
     else:
-        path, columns = MultilabelTask(features, label.matrix[:, classes]).fit(rows, [strength])
+        kept = label.keep_classes(np.isin(np.arange(len(label.classes)), classes))
+        path, columns = MultilabelTask(features, kept.matrix).fit(rows, [strength])
         classes = classes[columns]
-    return lambda x: _spread(x @ path.weights[0] + path.bias[0], classes, len(label.classes))
+    return lambda x: (x @ path.weights[0] + path.bias[0], classes)
 
 
 def _fit_forest(features: Features, label: Label, rows: Rows, seed: int) -> Predictor:
@@ -135,23 +141,13 @@ def _fit_forest(features: Features, label: Label, rows: Rows, seed: int) -> Pred
 
     settings = {"n_estimators": _TREES, "min_samples_leaf": _LEAF, "random_state": seed}
     common, rows = _common(label, rows)
-    n_classes = len(label.classes)
     if label.kind == LabelKind.MULTICLASS:
         forest = RandomForestClassifier(**settings).fit(features[rows], label.strata[rows])
-        return lambda x: _spread(forest.predict_proba(x), forest.classes_, n_classes)
+        return lambda x: (forest.predict_proba(x), forest.classes_)
     # Regression on 0 and 1 gives the share of each class in a leaf, for all classes at once.
     shares = RandomForestRegressor(**settings)
     shares.fit(features[rows], label.take(rows).matrix[:, common].astype(np.float32))
-    return lambda x: _spread(shares.predict(x).reshape(len(x), len(common)), common, n_classes)
-
-
-def _spread(
-    scores: NDArray[np.floating], classes: NDArray[np.int64], n_classes: int
-) -> NDArray[np.floating]:
-    """Spread the scores of some classes over all, shape (n, K); the other classes score less."""
-    spread = np.full((len(scores), n_classes), scores.min(initial=0.0) - 1, dtype=scores.dtype)
-    spread[:, classes] = scores
-    return spread
+    return lambda x: (shares.predict(x).reshape(len(x), len(common)), common)
 
 
 def _fit_absolute(features: Features, numbers: NDArray[np.float64]) -> Predictor:
@@ -164,7 +160,7 @@ def _fit_absolute(features: Features, numbers: NDArray[np.float64]) -> Predictor
         model.fit(features, numbers, sample_weight=weights)
         weights = 1 / np.maximum(abs(model.predict(features) - numbers), least)
         weights /= weights.mean()
-    return lambda x: np.asarray(model.predict(x))
+    return lambda x: (np.asarray(model.predict(x)), _NO_CLASSES)
 
 
 def _fit_boosted(features: Features, numbers: NDArray[np.float64], seed: int) -> Predictor:
@@ -182,4 +178,4 @@ def _fit_boosted(features: Features, numbers: NDArray[np.float64], seed: int) ->
     )
     with threadpool_limits(1, "openmp"):  # threads that wait for each other take ten times as long
         trees.fit(features, numbers)
-    return lambda x: np.asarray(trees.predict(x))
+    return lambda x: (np.asarray(trees.predict(x)), _NO_CLASSES)

@@ -67,9 +67,17 @@ class Predictions:
         begin, end = self.truth.begin, self.truth.end
         return np.maximum(np.maximum(begin - numbers, numbers - end), 0.0)
 
-    def with_scores(self, scores: NDArray[np.floating]) -> Predictions:
-        """Fill in predictions of a multilabel label from the scores of its classes, (n, K)."""
-        return replace(self, ranking=Ranking.of(self.truth.matrix, scores))
+    def with_scores(self, scores: NDArray[np.floating], classes: Rows | None = None) -> Predictions:
+        """Fill in predictions of a multilabel label from the scores of its classes, (n, K).
+
+        Of some classes only, shape (n, C), the others rank last, as equals.
+        """
+        if classes is None:
+            return replace(self, ranking=Ranking.of(self.truth.matrix, scores))
+        n, shape = len(self.truth), (len(self.truth), len(self.truth.classes))
+        pairs = (np.repeat(np.arange(n), len(classes)), np.tile(classes, n))
+        listed = Ranking.listed(self.truth.row_codes, *pairs, scores.ravel(), shape)
+        return replace(self, ranking=listed)
 
     def with_probabilities(self, probabilities: NDArray[np.floating], classes: Rows) -> Predictions:
         """Fill in predictions of a multiclass label from probabilities, shape (n, C).
@@ -102,5 +110,5 @@ class Predictions:
             ranked = np.full((n, 1), self.learned.counts.argmax())
             return replace(self, ranked=ranked, confidence=None, brier=None)
         if self.learned.kind == LabelKind.MULTILABEL:
-            return self.with_scores(np.zeros((n, len(self.truth.classes))))
+            return self.with_scores(np.zeros((n, 0)), np.zeros(0, dtype=np.int64))
         return replace(self, numbers=np.full(n, np.nan))

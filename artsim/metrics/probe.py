@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from artsim.metrics.selection import (
     MultilabelTask,
     fit_head,
 )
-from artsim.metrics.spilling import BLOCK, take
+from artsim.metrics.spilling import BLOCK, blocks
 from artsim.splits import Split, split
 
 ALPHAS = STRENGTHS  # of a ridge
@@ -38,6 +39,11 @@ _VALIDATION = 0.1  # of the train rows, where there are no validation rows
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+# Scores of a fit, rows x classes: of more the commonest classes are learned. Those of several
+# classes a row are all ranked, which takes more memory.
+_MOST_SCORES = {LabelKind.MULTICLASS: 500_000_000, LabelKind.MULTILABEL: 250_000_000}
+_MOST_CLASSES = 5000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,7 +85,8 @@ def fit_probe(
 ) -> Probe:
     """Fit logistic regression, one-vs-rest for several classes a row; or ridge to a number.
 
-    Rows without a value take no part. Test rows of a class that no train row has count as wrong.
+    Rows without a value take no part. Test rows of a class that no train row has count as wrong,
+    and so do those of a class that is too rare among very many (`learned_classes`).
 
     Args:
         features: Shape (N, D).
@@ -97,10 +104,8 @@ def fit_probe(
         if label.kind == LabelKind.NUMBER:
             fit = _fit_number(features, label.numbers, train, validation, strengths or ALPHAS)
         else:
-            task: LinearTask = MulticlassTask(features, label.strata, device)
-            if label.kind == LabelKind.MULTILABEL:
-                task = MultilabelTask(features, label.matrix, device)
-            fit = fit_head(task, train, validation, strengths or STRENGTHS)
+            grid = strengths or STRENGTHS
+            fit = _fit_classes(features, label, (train, validation), grid, seed, device)
     except EvaluationError as error:
         raise EvaluationError(f"label {label.name!r}, {split.description}: {error}") from error
     learned = np.concatenate([train, validation])
@@ -112,7 +117,7 @@ def fit_probe(
         first=fit.first,
         validation_rows=validation,
         test_rows=test,
-        predictions=_predict(fit.head, features[test], unfilled),
+        predictions=_predict(fit.head, features, test, unfilled),
     )
 
 
@@ -133,31 +138,69 @@ def _parts(label: Label, parts: Split, seed: int) -> tuple[Rows, Rows, Rows]:
     return train, validation, test
 
 
+def learned_classes(label: Label, rows: Rows) -> Rows:
+    """Return the classes that a probe learns from some rows: all, or of very many the commonest."""
+    counts = label.take(rows).counts
+    most = min(_MOST_CLASSES, max(2, _MOST_SCORES[label.kind] // max(1, len(rows))))
+    common = np.argsort(-counts, kind="stable")[:most]
+    return np.sort(common[counts[common] > 0])
+
+
+def _fit_classes(
+    features: Array,
+    label: Label,
+    parts: tuple[Rows, Rows],
+    strengths: Sequence[float],
+    seed: int,
+    device: str | torch.device,
+) -> HeadFit:
+    """Fit a label's classes, or the commonest, to the rows of train and validation."""
+    learned = learned_classes(label, np.concatenate(parts))
+    kept = label.keep_classes(np.isin(np.arange(len(label.classes)), learned))
+    task: LinearTask = MulticlassTask(features, kept.strata, device)
+    if label.kind == LabelKind.MULTILABEL:
+        task = MultilabelTask(features, kept.matrix, device)
+    fit = fit_head(task, *parts, strengths, n_classes=len(learned), seed=seed)
+    head, first = (replace(each, classes=learned[each.classes]) for each in (fit.head, fit.first))
+    return replace(fit, head=head, first=first)
+
+
 def _fit_number(
     features: Array, values: Floats, train: Rows, validation: Rows, alphas: Sequence[float]
 ) -> HeadFit:
     """Choose the penalty of the least absolute error, and fit again to both; see `fit_head`."""
-    path = fit_ridge(take(features, train), values[train], alphas)
-    predicted = features[validation].astype(np.float32) @ path.weights[..., 0].T + path.bias[:, 0]
-    errors = abs(predicted - values[validation, None]).mean(axis=0)  # (S,)
+    origin = features[train[:BLOCK]].mean(axis=0, dtype=np.float64)
+    sums, more = (_Sums.of(features, values, rows, origin) for rows in (train, validation))
+    path = sums.ridge(alphas)
+    errors = np.zeros(len(path.strengths))
+    for rows in blocks(validation, features.shape[1] + len(alphas)):
+        predicted = features[rows].astype(np.float32) @ path.weights[..., 0].T + path.bias[:, 0]
+        errors += abs(predicted - values[rows, None]).sum(axis=0)  # (S,)
     alpha = float(path.strengths[errors.argmin()])
-    both = np.concatenate([train, validation])
-    last = fit_ridge(take(features, both), values[both], [alpha])
+    last = (sums + more).ridge([alpha])
     head = Head(last.weights[0], last.bias[0], np.zeros(1, dtype=np.int64), alpha)
-    return HeadFit(head, head, path, errors)
+    return HeadFit(head, head, path, errors / len(validation))
 
 
-def _predict(head: Head, features: Array, unfilled: Predictions) -> Predictions:
+def _predict(head: Head, features: Array, test: Rows, unfilled: Predictions) -> Predictions:
+    """Predict test rows, so many at a time that their scores take little memory."""
     truth = unfilled.truth
+    found: list[tuple[Any, ...]] = []
+    for places in blocks(np.arange(len(test)), features.shape[1] + 2 * len(head.classes)):
+        block, some = features[test[places]], replace(unfilled, truth=truth.take(places))
+        if truth.kind == LabelKind.MULTICLASS:
+            some = some.with_probabilities(head.probabilities(block), head.classes)
+            found.append((some.ranked, some.confidence, some.brier))
+        else:
+            found.append((head.scores(block),))
+    joined = [np.concatenate(each) for each in zip(*found, strict=True)]
+    if truth.kind == LabelKind.MULTICLASS:
+        ranked, confidence, brier = joined
+        return replace(unfilled, ranked=ranked, confidence=confidence, brier=brier)
     if truth.kind == LabelKind.NUMBER:
-        return replace(unfilled, numbers=head.scores(features)[:, 0].astype(np.float64))
-    if truth.kind == LabelKind.MULTILABEL:
-        learned = head.scores(features)
-        # Classes that could not be learned do not count for mAP, and rank last in iMAP.
-        scores = np.full((len(truth), len(truth.classes)), learned.min(initial=0) - 1, np.float32)
-        scores[:, head.classes] = learned
-        return unfilled.with_scores(scores)
-    return unfilled.with_probabilities(head.probabilities(features), head.classes)
+        return replace(unfilled, numbers=joined[0][:, 0].astype(np.float64))
+    # Classes that could not be learned do not count for mAP, and rank last in iMAP.
+    return unfilled.with_scores(joined[0], head.classes)
 
 
 def fit_ridge(
@@ -165,7 +208,7 @@ def fit_ridge(
     values: NDArray[np.floating],
     alphas: Sequence[float] = ALPHAS,
 ) -> LinearPath:
-    """Fit ridge regression at every penalty, in float64, reading the features in blocks.
+    """Fit ridge regression at every penalty, in float64, reading the features once, in blocks.
 
     The objective is scikit-learn's: |y - X w - b|^2 + alpha |w|^2, the intercept not penalized.
 
@@ -174,30 +217,64 @@ def fit_ridge(
         values: Shape (n,), or (n, K) for K numbers.
         alphas: Penalties, above 0.
     """
-    grid = np.unique(np.asarray(alphas, dtype=np.float64))
-    if not len(grid) or grid[0] <= 0:
-        raise EvaluationError(f"alphas must be numbers above 0, got {list(alphas)}")
-    blocks = [slice(start, start + BLOCK) for start in range(0, len(features), BLOCK)]
-    y = values.astype(np.float64).reshape(len(values), -1)
-    mean, center = features.mean(axis=0, dtype=np.float64), y.mean(axis=0)
-    y = y - center
-    gram, moment = np.zeros((len(mean), len(mean))), np.zeros((len(mean), y.shape[1]))
-    for block in blocks:
-        x = features[block] - mean
-        gram += x.T @ x
-        moment += x.T @ y[block]
-    squares, axes = np.linalg.eigh(gram)  # (D,), (D, D)
-    turned = axes.T @ moment  # (D, K)
-    inverse = 1 / (np.maximum(squares, 0)[None, :, None] + grid[:, None, None])  # (S, D, 1)
-    weights = axes @ (inverse * turned)  # (S, D, K)
-    rest = np.zeros(len(grid))
-    for block in blocks:
-        x = features[block] - mean
-        rest += [((y[block] - x @ each) ** 2).sum() for each in weights]
-    return LinearPath(
-        grid,
-        weights.astype(np.float32),
-        (center - mean @ weights).astype(np.float32),
-        rest + grid * (weights**2).sum(axis=(1, 2)),
-        np.ones(len(grid), dtype=bool),
-    )
+    origin = features[:BLOCK].mean(axis=0, dtype=np.float64)
+    return _Sums.of(features, values, np.arange(len(features)), origin).ridge(alphas)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The sums over rows that a ridge of any penalty follows from; those of other rows add up.
+
+    They are of the features from an origin near their mean, and of the values from theirs, since
+    squares of what is far from 0 lose precision.
+    """
+
+    n: int
+    origin: Floats  # (D,)
+    offset: Floats  # (K,)
+    first: Floats  # (D+K,) sums of features and values
+    second: Floats  # (D+K, D+K) sums of their products
+
+    @classmethod
+    def of(cls, features: Array, values: Array, rows: Rows, origin: Floats) -> _Sums:
+        """Sum some rows of features (N, D) and values, (N,) or (N, K)."""
+        y = values.astype(np.float64).reshape(len(values), -1)
+        offset = np.nanmean(y, axis=0)  # of all rows, so that the sums of some add up
+        width = len(origin) + len(offset)
+        first, second = np.zeros(width), np.zeros((width, width))
+        for some in blocks(rows, width):
+            both = np.concatenate([features[some] - origin, y[some] - offset], axis=1)
+            first += both.sum(axis=0)
+            second += both.T @ both
+        return cls(len(rows), origin, offset, first, second)
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return replace(
+            self,
+            n=self.n + other.n,
+            first=self.first + other.first,
+            second=self.second + other.second,
+        )
+
+    def ridge(self, alphas: Sequence[float]) -> LinearPath:
+        """Fit every penalty, from one decomposition."""
+        grid = np.unique(np.asarray(alphas, dtype=np.float64))
+        if not len(grid) or grid[0] <= 0:
+            raise EvaluationError(f"alphas must be numbers above 0, got {list(alphas)}")
+        dim, mean = len(self.origin), self.first / self.n
+        centered = self.second - self.n * np.outer(mean, mean)
+        squares, axes = np.linalg.eigh(centered[:dim, :dim])  # (D,), (D, D)
+        squares = np.maximum(squares, 0)[:, None]
+        turned = axes.T @ centered[:dim, dim:]  # (D, K)
+        inverse = 1 / (squares + grid[:, None, None])  # (S, D, 1)
+        weights = axes @ (inverse * turned)  # (S, D, K)
+        explained = (turned**2 * inverse * (2 - squares * inverse)).sum(axis=(1, 2))
+        rest = centered[dim:, dim:].trace() - explained
+        bias = self.offset + mean[dim:] - (self.origin + mean[:dim]) @ weights
+        return LinearPath(
+            grid,
+            weights.astype(np.float32),
+            bias.astype(np.float32),
+            rest + grid * (weights**2).sum(axis=(1, 2)),
+            np.ones(len(grid), dtype=bool),
+        )

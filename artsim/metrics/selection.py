@@ -49,7 +49,11 @@ class MulticlassTask:
     device: str | torch.device = "cpu"
 
     def fit(self, rows: Rows, strengths: Sequence[float]) -> tuple[LinearPath, Rows]:
-        """Fit a column for each class that the rows have; return the class of each column too."""
+        """Fit a column for each class that the rows have; return the class of each column too.
+
+        Rows of class -1 take no part.
+        """
+        rows = rows[self.codes[rows] >= 0]
         classes, columns = np.unique(self.codes[rows], return_inverse=True)
         path = fit_multinomial(take(self.features, rows), columns, strengths, device=self.device)
         if len(classes) == 2:  # class 0 scores 0
@@ -135,19 +139,38 @@ def choose(task: LinearTask, path: LinearPath, classes: Rows, rows: Rows) -> tup
 
 
 def fit_head(
-    task: LinearTask, train: Rows, validation: Rows, strengths: Sequence[float]
+    task: LinearTask,
+    train: Rows,
+    validation: Rows,
+    strengths: Sequence[float],
+    *,
+    n_classes: int,
+    seed: int = 0,
 ) -> HeadFit:
     """Fit every strength to train, choose on validation, and fit the chosen one to both.
 
-    The temperature is calibrated with the model that has not seen validation, then raised until the
-    final model is no more confident there than so many rows justify.
+    Of many rows the strength is chosen with some drawn at random, see `rows_to_choose`; the models
+    are fitted to all. The temperature is calibrated with the model that has not seen validation,
+    then raised until the final model is no more confident there than so many rows justify.
     """
-    path, classes = task.fit(train, strengths)
+    most, rng = rows_to_choose(n_classes), np.random.default_rng(seed)
+    both = np.concatenate([train, validation])
+    drawn, validation = (
+        rows if len(rows) <= most else np.sort(rng.permutation(rows)[:most])
+        for rows in (train, validation)
+    )
+    path, classes = task.fit(drawn, strengths)
     best, quality = choose(task, path, classes, validation)
     strength = float(path.strengths[best])
+
+    def fit(rows: Rows) -> Head:
+        found, classes = task.fit(rows, [strength])
+        return Head(found.weights[0], found.bias[0], classes, strength)
+
     first = Head(path.weights[best], path.bias[best], classes, strength)
-    path_of_both, classes = task.fit(np.concatenate([train, validation]), [strength])
-    last = Head(path_of_both.weights[0], path_of_both.bias[0], classes, strength)
+    if len(drawn) < len(train):
+        first = fit(train)
+    last = fit(both)
     (scores, columns), (last_scores, _) = (
         task.choices(validation, head.scores(task.features[validation]), head.classes)
         for head in (first, last)
@@ -156,6 +179,14 @@ def fit_head(
     first = replace(first, temperature=temperature)
     last = replace(last, temperature=restrain(last_scores, temperature, len(validation)))
     return HeadFit(last, first, path, quality)
+
+
+def rows_to_choose(n_classes: int) -> int:
+    """Return of how many rows at most a strength is chosen: fewer, the more classes there are.
+
+    All strengths together take some thousand readings of the rows, a single one thirty.
+    """
+    return min(100_000, max(20_000, 5_000_000 // max(1, n_classes)))
 
 
 def log_softmax(scores: Array) -> NDArray[np.float64]:

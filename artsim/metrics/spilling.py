@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from tempfile import TemporaryFile
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 BLOCK = 1 << 16  # rows copied or multiplied at a time
+_BLOCK_BYTES = 128 << 20  # of their numbers in float64
 _HELD_BYTES = 512 << 20  # of an array, up to which it stays in memory
 
 
@@ -33,3 +35,10 @@ def take(vectors: NDArray[np.floating], rows: NDArray[np.int64]) -> NDArray[np.f
     for start in range(0, len(rows), BLOCK):
         taken[start : start + BLOCK] = vectors[rows[start : start + BLOCK]]
     return taken
+
+
+def blocks(rows: NDArray[np.int64], width: int) -> Iterator[NDArray[np.int64]]:
+    """Yield so many of some rows at a time that a float64 array of this width takes 128 MB."""
+    step = max(1, min(BLOCK, _BLOCK_BYTES // (8 * max(1, width))))
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]

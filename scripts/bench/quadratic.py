@@ -1,6 +1,6 @@
 """Time what compares every work with every other, and how much memory it takes.
 
-    python scripts/bench/quadratic.py                        100,000 x 128: dupes knn probe map
+    python scripts/bench/quadratic.py                        100,000 x 128: dupes knn year class map
     python scripts/bench/quadratic.py --rows 1000000 dupes   a million works
     python scripts/bench/quadratic.py --hashes 0             without perceptual hashes
 
@@ -33,6 +33,8 @@ from artsim.splits import picture_looks
 from artsim.store import Manifest, Store, part_schema, round_to_half
 
 COMPARED = 100_000  # works up to which the exact search is run as well
+Task = Callable[[Store, bool], None]
+
 CLUSTERS, COPIES = 1000, 20  # one work in so many is a copy
 FIELDS = (Field("class", FieldType.TEXT), Field("year", FieldType.NUMBER))
 
@@ -118,9 +120,12 @@ def knn(store: Store, hashes: bool) -> None:
         print(each.scores[0].estimate if isinstance(each, KnnEvaluation) else "")
 
 
-def probe_(store: Store, hashes: bool) -> None:
-    for each in probe(store, ProbePlan(tap="v", labels=("class", "year"))):
-        print(each.label.name, each.probe)
+def probe_of(name: str) -> Task:
+    def task(store: Store, hashes: bool) -> None:
+        for each in probe(store, ProbePlan(tap="v", labels=(name,))):
+            print(f"{name}: probe {each.probe}, kNN {each.knn}, baseline {each.baseline}")
+
+    return task
 
 
 def map_(store: Store, hashes: bool) -> None:
@@ -133,10 +138,11 @@ def cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-TASKS: dict[str, Callable[[Store, bool], None]] = {
+TASKS: dict[str, Task] = {
     "dupes": dupes,
     "knn": knn,
-    "probe": probe_,
+    "year": probe_of("year"),
+    "class": probe_of("class"),
     "map": map_,
 }
 

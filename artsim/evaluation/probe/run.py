@@ -19,6 +19,7 @@ from artsim.evaluation.reading import unit_vectors
 from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
 from artsim.metrics import (
     FewShot,
+    Predictions,
     Probe,
     baseline,
     few_shot,
@@ -250,9 +251,10 @@ def _probe_label(
     by_vectors = fit_probe(features, label, split, seed=plan.seed, device=device)
     knn = knn_scores(vectors, label, split, seed=plan.seed)
     placed = place_label(plan.hierarchy, label)
+    notes = (*split.notes, *_notes(by_vectors, knn.best.predictions))
     return LabelProbe(
         label=label,
-        split=split,
+        split=replace(split, notes=notes),
         baseline=baseline(by_vectors.predictions),
         metadata=by_metadata.estimate if by_metadata else None,
         metadata_names=metadata.names if by_metadata else (),
@@ -266,6 +268,19 @@ def _probe_label(
         few=tuple(_few_shots(features, label, split, plan, device)),
         seed=plan.seed,
     )
+
+
+def _notes(probe: Probe, by_neighbors: Predictions) -> Iterator[str]:
+    """Note what was left out of much: test pictures of the neighbors, and rare classes."""
+    tested, compared = len(probe.test_rows), len(by_neighbors.truth)
+    if compared < tested:
+        yield f"neighbors are those of {compared:,} of {tested:,} test pictures, drawn at random"
+    n_classes = int(probe.predictions.learnable.sum())
+    if len(probe.head.classes) < n_classes:
+        yield (
+            f"the probe learned the {len(probe.head.classes):,} commonest of {n_classes:,} "
+            "classes, and is wrong for the others; group them with 'artsim label'"
+        )
 
 
 def _few_shots(
