@@ -195,7 +195,11 @@ def test_works_are_sorted_by_a_column_and_written(store, tmp_path):
     titles = reverse["Title"].dropna().tolist()
     assert titles == sorted(titles, reverse=True)
     assert list(reverse["Title"])[: len(titles)] == titles  # those without come last
-    run("find", "--sort", "-Title", "-k", "2", "--csv", str(tmp_path / "two.csv"))
+    written = run("find", "--sort", "-Title", "-k", "2", "--csv", str(tmp_path / "two.csv"))
+    cut = f"Note: only the first 2 of {len(reverse)} works are in {tmp_path / 'two.csv'}; "
+    assert f"{cut}-k {len(reverse)} writes all\n" in written.stderr
+    every = run("find", "--sort", "-Title", "--csv", str(tmp_path / "all.csv"))
+    assert "only the first" not in every.output
     rows = list(csv.DictReader((tmp_path / "two.csv").read_text("utf-8-sig").splitlines()))
     assert [row["Title"] for row in rows] == titles[:2]
     assert "no column 'nope'" in run("find", "--sort", "nope", code=1).output

@@ -164,7 +164,9 @@ def test_an_address_without_a_picture_gives_a_one_line_error(here):
 def test_each_picture_of_a_folder_is_a_query(here, tmp_path, suffix):
     out = tmp_path / f"matches{suffix}"
     result = run("queries", "c90", "-k", "2", "--max-per", "artist=1", "--output", out)
-    assert result.stderr.splitlines()[0] == f"16 matches of 8 queries written to {out}"
+    assert result.stderr.splitlines()[0] == (
+        f"16 matches of 8 queries, at most 2 each, written to {out}"
+    )
     if suffix == ".csv":
         with out.open(newline="") as stream:
             rows = list(csv.DictReader(stream))

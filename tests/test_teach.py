@@ -292,7 +292,10 @@ def test_teach_goes_on_with_the_marks_of_before_and_writes_them(store, tmp_path)
 
 def test_the_top_of_a_concept_is_written_as_it_is_shown_without_the_marks(store, tmp_path):
     words = ("teach", "east", "--index", str(store.path), "-o", str(tmp_path / "top.csv"))
-    shown = lines(run_cli(*words, "--positive", "a0", "-k", "2", "--json"))[1:]
+    done = run_cli(*words, "--positive", "a0", "-k", "2", "--json")
+    cut = f"only the first 2 of {len(WORKS) - 1} works without a mark are in {words[-1]}; "
+    assert done.stderr == f"Note: {cut}without -k it has all\n"
+    shown = lines(done)[1:]
     rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))
     assert [row["id"] for row in rows] == [row["id"] for row in shown] == ["a10", "b20"]
     assert [float(row["score"]) for row in rows] == [row["score"] for row in shown]
@@ -300,7 +303,7 @@ def test_the_top_of_a_concept_is_written_as_it_is_shown_without_the_marks(store,
     run_cli(*words, "--where", "artist = 'Ada'")
     rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))
     assert {row["artist"] for row in rows} == {"Ada"}
-    run_cli(*words)  # every work, to teach on elsewhere
+    assert run_cli(*words).stderr == ""  # every work, to teach on elsewhere
     rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))
     assert [row["mark"] for row in rows if row["mark"]] == ["positive"]
     assert len(rows) == len(WORKS)

@@ -163,6 +163,13 @@ def print_notes(*notes: str) -> None:
         echo(f"Note: {note}", err=True)
 
 
+def note_cut(shown: int, found: int, what: str, more: str, *files: Path | None) -> None:
+    """Note that files have only the first of what was found; ``more`` says how to get all."""
+    names = ", ".join(str(file) for file in files if file)
+    if names and shown < found:
+        print_notes(f"only the first {shown:,} of {found:,} {what} are in {names}; {more}")
+
+
 def note_unknown(counts: Mapping[str, int]) -> None:
     """Note how many pictures have no value in a column that a condition compares."""
     for name, count in counts.items():

@@ -245,7 +245,7 @@ def similar(
         own = [reader.read(text, box=crop) for text in queries]
         request = SearchRequest(terms=(*own, *common), **settings)
         answer = _verified(searcher, encoder, request) if verify else searcher.search(request)
-        write_outputs(searcher, answer, outputs, encoder, as_json=as_json)
+        write_outputs(searcher, answer, outputs, encoder, k=request.k, as_json=as_json)
         return
     each: list[Term] = []
     for text in queries:

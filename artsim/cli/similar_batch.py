@@ -49,7 +49,8 @@ def answer_batch(searcher: Searcher, requests: Sequence[SearchRequest], out: Pat
     with show_progress("Searching") as update:
         count = write_rows(out, _rows(searcher, requests, failed, update), columns)
     answered = plural(len(requests) - len(failed), "query", "queries")
-    echo(f"{count:,} matches of {answered} written to {out}", err=True)
+    most = f"at most {first.k:,} each"
+    echo(f"{count:,} matches of {answered}, {most}, written to {out}", err=True)
     for line in failed:
         echo(f"Failed: {line}", err=True)
     return len(failed)

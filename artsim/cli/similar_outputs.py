@@ -18,6 +18,7 @@ from artsim.cli.options.values import file_option
 from artsim.cli.output import (
     echo,
     fixed,
+    note_cut,
     note_unknown,
     print_json_lines,
     print_table,
@@ -93,12 +94,15 @@ def write_outputs(
     outputs: Outputs,
     encoder: IndexEncoder,
     *,
+    k: int,
     as_json: bool,
 ) -> None:
-    """Write the files and print the matches; the encoder has the network of --why."""
+    """Write the files and print the k matches; the encoder has the network of --why."""
     if outputs.files:
         note_hidden(searcher.store)
         _write(searcher, answer, outputs, encoder)
+        if len(answer.matches) == k:  # else there are no more that meet the conditions
+            note_cut(k, answer.searched, "works", "a larger -k writes more", *outputs.files)
     note_unknown(answer.unknown)
     if as_json:
         print_json_lines(map(_as_dict, answer.matches), index=searcher.store)

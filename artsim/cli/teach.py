@@ -16,6 +16,7 @@ from artsim.cli.options.values import FOLDER, PICTURE, count_option
 from artsim.cli.output import (
     echo,
     fixed,
+    note_cut,
     note_unknown,
     print_json_lines,
     print_notes,
@@ -145,8 +146,7 @@ def teach(
         delete_concept(store, name)
         echo(f"Deleted the concept {name!r} of {store}", err=True)
         return
-    works = Works(store)
-    before = load_concept(store, name)
+    works, before = Works(store), load_concept(store, name)
     teacher = Teacher.of(works, before)
     marks, problems = _marked(teacher, teacher.marks_of(before), **given)
     if before is None and not len(marks) and not problems:
@@ -168,7 +168,9 @@ def teach(
         _print_works("Mark these next, as it is least sure of them", works, found["ask"], previews)
     if output is not None:
         chosen = None if k is None and rows is None else concept.ranked(k or works.store.rows, rows)
-        write_rows(output, concept_rows(works, concept, chosen), _COLUMNS)
+        written = write_rows(output, concept_rows(works, concept, chosen), _COLUMNS)
+        unmarked = 0 if chosen is None else len(concept.unmarked(rows))
+        note_cut(written, unmarked, "works without a mark", "without -k it has all", output)
         print_written(None if as_json else output)
     if other is not None:
         _apply(store, name, other, as_json)
