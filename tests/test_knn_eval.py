@@ -251,6 +251,9 @@ def test_pictures_that_look_the_same_are_kept_apart(museum, monkeypatch):
     hashes = [0b0, 0b11111, 0b111, None, 0xFF00, 0xFF01, 0xFFFF0000, None]  # 0, 2 and 1 in a chain
     monkeypatch.setattr("artsim.evaluation.knn.run.picture_hashes", lambda *args, **kwargs: hashes)
     assert neighbors(museum, groups=("near-duplicate",)) == [3, 3, 3, 2, 6, 6, 5, 6]
+    grouped = ("--label", "year", "--group", "near-duplicate,artist", "-k", "1", "--table")
+    said = "no neighbors of the same picture or artist"
+    assert said in " ".join(run(museum, *grouped).split())
 
 
 def test_folds_and_groups_are_kept_apart_together(museum):

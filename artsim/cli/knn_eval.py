@@ -87,7 +87,7 @@ _VOTES = {"plain": "equal votes", "dino": "votes weighted by similarity", "met":
         metavar="COLUMN,...",
         callback=split_names,
         help="Pictures with the same value are never neighbors: artist, to evaluate style; "
-        "near-duplicate, for copies of a picture.",
+        "near-duplicate, to hash the pictures first, so that copies by look are known, too.",
     ),
 )
 @cloup.option_group(
@@ -243,8 +243,8 @@ def _setting(plan: KnnPlan, run: KnnRun) -> str:
     """Return which pictures are compared, and how."""
     parts = [run.split.description, _VOTES[plan.protocol]]
     parts += [f"corrected by {plan.correct}"] if plan.correct else []
-    parts += [f"no neighbors of the same {' or '.join(plan.groups)}"] if plan.groups else []
-    return ", ".join(parts)
+    same = " or ".join(plan.groups).replace("near-duplicate", "picture")
+    return ", ".join([*parts, f"no neighbors of the same {same}"] if same else parts)
 
 
 def _print_evaluation(evaluation: AnyEvaluation) -> None:

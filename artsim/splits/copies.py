@@ -2,7 +2,8 @@
 
 Copies have the same bytes, or look the same: their perceptual hashes, where they are known, are a
 few bits apart. Copies of test pictures are left out of training and validation; where each picture
-is tested with all others, a copy is no neighbor.
+is tested with all others, a copy is no neighbor. What only vectors show, such as a crop, is not
+left out: a model would choose by its own vectors what it is tested on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,13 @@ class Copies:
     content: Codes  # (N,) a code for each file's bytes; -1 is unknown
     hashes: NDArray[np.uint64]  # (N,) perceptual
     hashed: Mask  # (N,) whether there is one: not of a blank picture
+
+    @property
+    def known_by(self) -> str:
+        """How copies are found, in words."""
+        if self.hashed.any():
+            return "found by file and by look; crops are not found"
+        return "found by file; after 'artsim dupes' by look, too"
 
     def of(self, rows: Rows) -> Mask:
         """Return which rows are copies of any of these, or are these, shape (N,)."""
@@ -81,11 +89,11 @@ def leave_out_copies(
         EvaluationError: If no row is left to train on.
     """
     if split.is_leave_one_out:
-        return _keep_apart(split, copies.groups(), keep=keep)
+        return _keep_apart(split, copies, keep=keep)
     without, count = split.leave_out(np.flatnonzero(copies.of(split.test if of is None else of)))
     if not count:
         return split
-    found = f"{count:,} {'copy' if count == 1 else 'copies'} of test pictures"
+    found = f"{count:,} {'copy' if count == 1 else 'copies'} of test pictures ({copies.known_by})"
     if keep:
         note = f"{found} kept in training: the scores are too high"
         return replace(split, notes=(*split.notes, note))
@@ -98,7 +106,8 @@ def leave_out_copies(
     return replace(without, notes=notes, copies_left_out=count)
 
 
-def _keep_apart(split: Split, groups: Codes, *, keep: bool) -> Split:
+def _keep_apart(split: Split, copies: Copies, *, keep: bool) -> Split:
+    groups = copies.groups()
     among = np.full_like(groups, -1)
     among[split.test] = groups[split.test]
     of, counts = np.unique(among[among >= 0], return_counts=True)
@@ -106,16 +115,14 @@ def _keep_apart(split: Split, groups: Codes, *, keep: bool) -> Split:
     count = int((among >= 0).sum())
     if not count:
         return split
+    found = f"{count:,} pictures have copies ({copies.known_by})"
     if keep:
-        note = f"{count:,} pictures have copies, which are their neighbors: the scores are too high"
+        note = f"{found}, which are their neighbors: the scores are too high"
         return replace(split, notes=(*split.notes, note))
     return replace(
         split,
         groups=np.column_stack([*([] if split.groups is None else [split.groups]), among]),
-        notes=(
-            *split.notes,
-            f"{count:,} pictures have copies, which never count as neighbors",
-        ),
+        notes=(*split.notes, f"{found}, which never count as neighbors"),
         copies_left_out=count,
     )
 
