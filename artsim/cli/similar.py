@@ -29,7 +29,7 @@ from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option, rows_option, strict_option
 from artsim.cli.options.published import open_searched
 from artsim.cli.options.values import PICTURE, count_cores, count_option, split_names
-from artsim.cli.output import show_progress
+from artsim.cli.output import print_notes, show_progress
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
 from artsim.cli.similar_query import (
@@ -245,6 +245,7 @@ def similar(
         own = [reader.read(text, box=crop) for text in queries]
         request = SearchRequest(terms=(*own, *common), **settings)
         answer = _verified(searcher, encoder, request) if verify else searcher.search(request)
+        _note_detail(searcher, is_cut=crop is not None, inside=settings["details"])
         write_outputs(searcher, answer, outputs, encoder, k=request.k, as_json=as_json)
         return
     each: list[Term] = []
@@ -260,6 +261,18 @@ def similar(
     failed = answer_batch(searcher, requests, output)
     if failed and (strict or failed == len(each)):
         ctx.exit(1)
+
+
+def _note_detail(searcher: Searcher, *, is_cut: bool, inside: bool) -> None:
+    """Note that a detail is not looked for inside of works, if so, and what would find it there."""
+    if inside or not is_cut:
+        return
+    manifest = searcher.store.manifest
+    made = "" if manifest.tiles else f"'artsim embed {manifest.source} --tiles 3 -o DIR' and "
+    print_notes(
+        "the detail is compared with whole pictures; to find works that contain it, use "
+        f"{made}--details"
+    )
 
 
 def _verified(searcher: Searcher, encoder: IndexEncoder, request: SearchRequest) -> SearchAnswer:

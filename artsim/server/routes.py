@@ -112,10 +112,12 @@ def indexes(request: Request) -> list[dict[str, Any]]:
     """List the indexes and what each can do."""
     state = request.app.state
     more = {"urls": state.limits.fetch, "saves": saves(request)}
-    return [
-        room.describe() | more | {"path": quote(str(room.store) if state.paths else room.name)}
-        for room in state.museum.rooms.values()
-    ]
+    found = []
+    for room in state.museum.rooms.values():
+        path, source = str(room.store), room.store.manifest.source
+        names = (quote(path), quote(source)) if state.paths else (quote(room.name), "COLLECTION")
+        found.append(room.describe() | more | dict(zip(("path", "collection"), names, strict=True)))
+    return found
 
 
 @api.post("/{index}/search")

@@ -70,7 +70,13 @@ function change(changes, { focus = false, replaces = false } = {}) {
 
 // A search by a work that was found by words looks through all works: the words have done their part.
 const begun = () => (state.terms.length ? {} : { find: "" });
-const query = (terms) => ({ view: "wall", any: false, terms, ...begun() });
+const query = (terms) => ({
+  view: "wall",
+  any: false,
+  terms,
+  details: states.looksInside(terms, index()),
+  ...begun(),
+});
 const likeIt = (work, more = {}) => query([{ id: work.id, weight: 1, ...more }]);
 
 // A click without a mouse was a key: the focus goes with it.
@@ -377,11 +383,13 @@ async function drawFound(signal, isAnswer) {
         : "Most similar works";
   byId("heading").textContent = heading;
   const isTaught = state.view === "teach";
-  byId("summary").textContent = isAnswer
-    ? howFound(found)
-    : isTaught
-      ? ""
-      : [...withoutValue(found.unknown).map((each) => `${each}.`), works.length ? invitation() : ""].join(" ");
+  byId("summary").replaceChildren(
+    ...(isAnswer
+      ? [howFound(found), ...aboutDetail()]
+      : isTaught
+        ? []
+        : [[...withoutValue(found.unknown).map((each) => `${each}.`), works.length ? invitation() : ""].join(" ")]),
+  );
   byId("summary").title = isAnswer ? `Compared by ${found.by}` : "";
   show(byId("nothing"), !works.length);
   byId("nothing").replaceChildren(...(works.length ? [] : sayNothing(found)));
@@ -439,6 +447,15 @@ function howFound({ rows, searched, missing, unknown, matches }) {
   ]
     .filter(Boolean)
     .join("; ");
+}
+
+/** Say that a detail is compared with whole pictures, and what would find it as a part of them. */
+function aboutDetail() {
+  if (state.details || !states.hasDetail(state.terms)) return [];
+  const said = ". The detail is compared with whole pictures; to find works that contain it, ";
+  if (index().tiles) return [`${said}tick “Find works that contain it as a detail”.`];
+  const command = make("code", {}, `artsim embed ${index().collection} --tiles 3 -o DIR`);
+  return [`${said}make an index with tiles: `, command];
 }
 
 /** Say how many works have no value in the columns of conditions, so that none meets them. */

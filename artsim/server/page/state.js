@@ -164,6 +164,12 @@ export function hasPercentiles(state) {
   return texts === 0 || (texts === state.terms.length && !state.any && !state.details);
 }
 
+/** Return whether a query has a detail of a picture. */
+export const hasDetail = (terms) => terms.some(({ crop }) => crop);
+
+/** Return whether works are searched for that contain the query: if it has a detail, and they have tiles. */
+export const looksInside = (terms, index) => index.tiles > 0 && hasDetail(terms);
+
 const AGAINST = /(?:^|(?<=\s))-(?:"([^"]+)"|(\p{L}\S*))/gu; // -sea, -"stormy sky"
 
 /** Read words as terms; those with a - before them count against a work. */

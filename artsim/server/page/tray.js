@@ -4,6 +4,7 @@ import { picture, work as findWork } from "./api.js";
 import { makeCrop } from "./crop.js";
 import { described, headline, make, shortName } from "./dom.js";
 import { makeOptions } from "./options.js";
+import { hasDetail, looksInside } from "./state.js";
 
 /**
  * Show the query.
@@ -41,12 +42,13 @@ export function makeTray(tray, actions) {
     const focused = document.activeElement?.dataset?.keep;
     const isInMore = document.activeElement?.closest(".more-options") !== null;
     chosen = pick(state.terms, chosen);
-    const at = (place) => (changes) =>
-      actions.change({
-        terms: state.terms.flatMap((term, each) =>
-          each !== place ? [term] : changes ? [{ ...term, ...changes }] : [],
-        ),
-      });
+    const at = (place) => (changes) => {
+      const terms = state.terms.flatMap((term, each) =>
+        each !== place ? [term] : changes ? [{ ...term, ...changes }] : [],
+      );
+      const isChosen = hasDetail(terms) === hasDetail(state.terms); // by the visitor, for this kind of query
+      actions.change({ terms, details: isChosen ? state.details : looksInside(terms, index) });
+    };
     const select = (place) => {
       chosen = place;
       last = "";
