@@ -312,6 +312,34 @@ def test_the_commands_that_the_page_gives_are_of_the_index_that_is_served(browse
         assert re.fullmatch(r"artsim map '/.*/gaps0/no map'", command)
 
 
+def test_a_map_that_is_made_while_the_page_is_open_is_shown_and_made_again(
+    browser,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    ids, made = [f"w{place}" for place in range(9)], [1, -1]
+    for id_ in ids:
+        (tmp_path / f"{id_}.png").write_bytes(png("red"))
+    images = [f"{id_}.png" for id_ in ids]
+    vectors = {"compass": at(*range(0, 90, 10))}
+    store = make_store(tmp_path / "late", ids, vectors, images=images, root=tmp_path)
+    monkeypatch.setattr(layout, "_umap", lambda vectors, plan, device: vectors[:, :2] * made.pop())
+    shown = Museum([store], lambda _: Colors())
+    with serving(make_app(shown)) as address, visit(browser, address) as page:  # noqa: F811
+        page.goto("/?view=map")
+        expect(page.locator("#map")).to_contain_text("There is no map yet")
+        layout.make_layout(store, "compass")
+        page.get_by_role("button", name="Map").click()
+        expect(page.locator("#map .bar")).to_contain_text("9 works; similar works are close")
+        page.get_by_role("button", name="Works").click()
+        layout.make_layout(store, "compass")
+        with page.expect_response("**/late/map") as drawn:
+            page.get_by_role("button", name="Map").click()
+        points = layout.read_layout(store, "compass")
+        assert drawn.value.json()["x"] == pytest.approx(points[:, 0].tolist(), abs=1e-4)
+    shown.close()
+
+
 def test_an_empty_list_offers_nothing_to_refine_by(page):
     page.goto("/?find=hue+3")
     expect(page.locator("#refine summary")).to_have_text(["Artist", "Year"])

@@ -336,7 +336,7 @@ def test_the_box_is_in_every_answer(museum, tmp_path):
         colors = {color for _, color in sheet.convert("RGB").getcolors(1 << 24)}
     assert (255, 222, 89) in colors
     note = "Note: the detail is compared with whole pictures; to find works that contain it, use "
-    cut = ("similar", "w3", "--crop", "0,0,50%,50%", "--index")
+    cut = ("similar", "w3", "--crop", "0%,0%,50%,50%", "--index")
     assert run(*cut, path, "--json").stderr == f"{note}--details\n"
     assert "whole pictures" not in run(*cut, path, "--details").stderr
     plain = tmp_path / "plain"

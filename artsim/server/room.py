@@ -103,7 +103,7 @@ class Room:
             "words": self.takes_words,
             "pictures": not passport.is_external,
             "tiles": self.store.manifest.tiles,
-            "map": layout_file(self.store, self.searcher.tap).is_file(),
+            "map": self._stamp,
         }
 
     def without_folders(self, text: str) -> str:

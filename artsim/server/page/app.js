@@ -231,6 +231,11 @@ async function render({ focus = false, scroll = 0 } = {}) {
   const { signal } = running;
   const isMap = state.view === "map";
   const isAnywhere = document.activeElement && document.activeElement !== document.body;
+  if (isMap && !(index().map && byId("map").checkVisibility())) {
+    // A visitor who opens the map may have made it just now.
+    indexes = await api.indexes().catch(() => indexes);
+    if (signal.aborted) return;
+  }
   show(byId("error"), false);
   show(byId("notice"), false);
   drawTop();

@@ -102,10 +102,11 @@ export function makeMapView(section, actions) {
       return;
     }
     const request = { ...filters(state), label: state.color };
-    const wanted = JSON.stringify(request);
+    const wanted = JSON.stringify([request, index.map]);
     if (drawn?.index === index.name && drawn.wanted === wanted) return;
     const points = await findMap(index.name, request, signal);
-    if (drawn?.index !== index.name) drawn = frame(index, points);
+    const isSame = drawn?.index === index.name && String(drawn.made) === String(index.map);
+    if (!isSame) drawn = { ...frame(index, points), made: index.map };
     else drawn.map.update(points);
     drawn.wanted = wanted;
     const all = points.ids.length;
