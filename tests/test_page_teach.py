@@ -316,6 +316,53 @@ def test_marks_that_are_not_saved_are_never_discarded_without_a_question(page):
     expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(2)
     concept.get_by_role("button", name="Start again").click()  # these are saved: no question
     expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(0)
+    concept.get_by_role("button", name="Undo: 2 marks back").click()
+    expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(2)
+    expect(concept.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(concept.get_by_label("Name of the concept")).to_have_value("kept_reds")
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_works_do_not_move_under_the_pointer_that_marks_them(page, width):
+    page.set_viewport_size({"width": width, "height": 850})
+    page.route(
+        "**/page/teach.js",
+        lambda route: route.fulfill(
+            response=(got := route.fetch()), body=got.text().replace("IDLE = 1000", "IDLE = 1e7")
+        ),
+    )
+    page.goto("/?view=teach")
+    card(page, "Hue 0").locator("a.picture").focus()
+    page.keyboard.press("y")  # a key ranks them at once
+    expect(page.locator("#heading")).to_have_text("Likeliest works")
+    before = titles(page).all_text_contents()
+    likeliest = page.locator("#grid li").first
+    yes = likeliest.locator(".marks .yes")
+    yes.hover()
+    hovered = yes.evaluate("each => getComputedStyle(each).backgroundColor")
+    place = yes.bounding_box()
+    at = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.click(*at)
+    expect(yes).to_have_attribute("aria-pressed", "true")
+    marked = yes.evaluate("each => getComputedStyle(each).backgroundColor")
+    assert marked == "rgb(44, 110, 67)" != hovered
+    assert titles(page).all_text_contents() == before
+    page.mouse.click(*at)  # takes the mark back, and marks nothing else
+    expect(yes).to_have_attribute("aria-pressed", "false")
+    kept = "JSON.parse(localStorage['artsim concept colors'])"
+    assert page.evaluate(f"[{kept}.yes, {kept}.no]") == [["h0"], []]
+    likeliest.locator(".marks .no").click()
+    page.mouse.move(1, 1)
+    expect(titles(page)).to_have_count(28)
+    assert titles(page).all_text_contents()[0] != before[0]
+    asked = page.locator(".ask li")
+    names = asked.get_by_role("img").evaluate_all("all => all.map(each => each.alt)")
+    asked.nth(1).get_by_role("button", name="No:").click()
+    asked.nth(2).get_by_role("button", name="Skip").click()
+    assert asked.get_by_role("img").evaluate_all("all => all.map(each => each.alt)") == names
+    page.mouse.move(1, 1)
+    expect(titles(page)).to_have_count(27)
+    expect(page.locator(".ask").get_by_alt_text(names[2])).to_have_count(0)
 
 
 def test_words_that_found_an_example_can_be_lifted_from_the_ranking(page):

@@ -1,12 +1,13 @@
 /** Teaching a concept: works are marked yes or no, and the page ranks all others at each mark. */
 
 import * as api from "./api.js";
-import { columnOf, count, described, make, many, show } from "./dom.js";
+import { byId, columnOf, count, described, later, make, many, show } from "./dom.js";
 import { keep, kept, whenKept } from "./kept.js";
 import { download, exportMenu } from "./tools.js";
 
 const ASK = 6; // works to mark next
 const LIKELIEST = 50; // works, in a file of them
+const IDLE = 1000; // milliseconds without the pointer after which works are ranked again
 const EXPORTS = {
   csv: `The ${LIKELIEST} likeliest, as CSV`,
   html: `The ${LIKELIEST} likeliest, as a page`,
@@ -28,6 +29,28 @@ export function makeTeach(panel, actions) {
   let skipped = new Set(); // questions that the visitor left out
   let known = []; // concepts that are saved
   let said = ""; // of the last save
+  let dropped = null; // the marks that Start again took away
+  let waits = false; // whether marks were set that works are not ranked by yet
+
+  function rank() {
+    waits = false;
+    return actions.changed();
+  }
+  const idle = later(IDLE, () => waits && rank());
+  for (const place of [panel, byId("grid")]) {
+    place.addEventListener("pointermove", () => waits && idle());
+    place.addEventListener("pointerleave", ({ pointerType }) => waits && pointerType === "mouse" && rank());
+  }
+
+  /**
+   * Rank the works by the marks: at once after a key, but nothing moves under a pointer, whose next click
+   * would mark another work than the one that was seen there.
+   */
+  function follow(event) {
+    if (!event?.detail) return rank();
+    waits = true;
+    return idle();
+  }
 
   const ids = () => new Set([...concept.yes, ...concept.no]);
 
@@ -61,7 +84,7 @@ export function makeTeach(panel, actions) {
   function set(changes) {
     concept = { ...concept, ...changes };
     keep(`concept ${index}`, concept);
-    said = "";
+    [said, dropped] = ["", null];
   }
 
   const without = (id) => ({
@@ -70,21 +93,32 @@ export function makeTeach(panel, actions) {
   });
 
   /** Mark a work; marking it the same way again takes the mark away. */
-  function mark(work, kind) {
+  function mark(work, kind, event) {
     const isSame = concept[kind].includes(work.id);
     const others = without(work.id);
     set(isSame ? others : { ...others, [kind]: [...others[kind], work.id] });
     const what = concept.name || "the concept";
     const does = isSame ? "no mark" : kind === "yes" ? `shows ${what}` : `does not show ${what}`;
     actions.say(`${described(work)}: ${does}`);
-    return actions.changed();
+    press();
+    return follow(event);
+  }
+
+  /** Show on the works which are marked, while they stay where they are. */
+  function press() {
+    for (const { dataset, children } of document.querySelectorAll("[data-marks]")) {
+      for (const button of children) {
+        const marked = concept[button.className];
+        if (marked) button.setAttribute("aria-pressed", String(marked.includes(dataset.marks)));
+      }
+    }
   }
 
   /** Make the buttons that mark a work. */
   const marks = (work) =>
     make(
       "div",
-      { className: "marks" },
+      { className: "marks", "data-marks": work.id },
       [
         ["yes", "✓", "Yes, it shows the concept (y)"],
         ["no", "✗", "No, it does not (n)"],
@@ -97,7 +131,8 @@ export function makeTeach(panel, actions) {
             tabIndex: -1,
             title,
             "aria-label": `${kind === "yes" ? "Yes" : "No"}: ${described(work)}`,
-            onclick: () => mark(work, kind),
+            "aria-pressed": String(concept[kind].includes(work.id)),
+            onclick: (event) => mark(work, kind, event),
           },
           sign,
         ),
@@ -107,14 +142,14 @@ export function makeTeach(panel, actions) {
   /** Make the buttons of a menu that mark a work. */
   function entries(work) {
     const texts = { yes: "Yes, it shows the concept", no: "No, it does not" };
-    const press = () => {
+    const pressed = () => {
       for (const [kind, button] of Object.entries(buttons)) {
         button.setAttribute("aria-pressed", String(concept[kind].includes(work.id)));
       }
     };
-    const onclick = (kind) => () => {
-      mark(work, kind);
-      press();
+    const onclick = (kind) => (event) => {
+      mark(work, kind, event);
+      pressed();
     };
     const buttons = Object.fromEntries(
       Object.entries(texts).map(([kind, text]) => [
@@ -122,7 +157,7 @@ export function makeTeach(panel, actions) {
         make("button", { type: "button", onclick: onclick(kind) }, text),
       ]),
     );
-    press();
+    pressed();
     return Object.values(buttons);
   }
 
@@ -146,6 +181,7 @@ export function makeTeach(panel, actions) {
     panel.replaceChildren(
       ...[head(), status(found), marked(), found && questions(found)].filter(Boolean),
     );
+    press();
     // An answer that arrives while the menu is open does not close it.
     if (isOpen) panel.querySelector(".teach-head details")?.setAttribute("open", "");
     if (focused) panel.querySelector(`[data-keep="${focused}"]`)?.focus({ preventScroll: true });
@@ -182,6 +218,8 @@ export function makeTeach(panel, actions) {
       any ? button("again", "Start again", startAgain) : null,
       known.length ? opener() : null,
       make("p", { className: "quiet" }, `Marks stay in this browser.${concept.yes.length ? ` To keep them: ${actions.index().saves ? "Save, or " : ""}Export.` : ""}`),
+      // Not where Start again was: a second click there takes nothing back.
+      dropped ? button("undo", `Undo: ${many(dropped.yes.length + dropped.no.length, "mark")} back`, takeBack) : null,
     );
   }
 
@@ -236,9 +274,10 @@ export function makeTeach(panel, actions) {
                     title: "Take the mark back",
                     "aria-label": `Take back: ${id}`,
                     "data-keep": `${kind} ${id}`,
-                    onclick: () => {
+                    onclick: (event) => {
                       set(without(id));
-                      actions.changed();
+                      button.disabled = true;
+                      follow(event);
                     },
                   },
                   make("img", { src: api.picture(index, id), alt: "", loading: "lazy" }),
@@ -277,8 +316,10 @@ export function makeTeach(panel, actions) {
               "button",
               {
                 type: "button",
+                className: kind,
                 "aria-label": `${text}: ${described(work)}`,
-                onclick: () => mark(work, kind),
+                "aria-pressed": "false",
+                onclick: (event) => mark(work, kind, event),
               },
               text,
             );
@@ -292,7 +333,7 @@ export function makeTeach(panel, actions) {
             ),
             make(
               "div",
-              {},
+              { "data-marks": work.id },
               answer("yes", "Yes"),
               answer("no", "No"),
               make(
@@ -301,9 +342,10 @@ export function makeTeach(panel, actions) {
                   type: "button",
                   className: "plain",
                   "aria-label": `Skip: ${described(work)}`,
-                  onclick: () => {
+                  onclick: (event) => {
                     skipped.add(work.id);
-                    actions.changed();
+                    event.currentTarget.disabled = true;
+                    follow(event);
                   },
                 },
                 "Skip",
@@ -365,7 +407,14 @@ export function makeTeach(panel, actions) {
   async function startAgain() {
     if (!(await mayDiscard())) return;
     skipped = new Set();
+    const before = concept;
     set(NOTHING);
+    dropped = before;
+    actions.changed();
+  }
+
+  function takeBack() {
+    set(dropped);
     actions.changed();
   }
 
