@@ -264,10 +264,26 @@ def test_duplicates_are_found_compared_decided_and_exported(page):
     viewer = page.locator("#viewer")
     expect(viewer.locator(".pane")).to_have_count(2)
     expect(viewer.locator("h2")).to_have_text("Title same")
+    expect(viewer.locator(".viewer-top")).to_contain_text("2 of 2 in the group")
+    captions = viewer.locator("figcaption")
+    expect(captions.nth(0)).to_contain_text("Title p00, Ada · p00")
+    expect(captions.nth(1)).to_contain_text("Title same, Ada · same")
+    differ = viewer.get_by_role("region", name="Differences")
+    expect(differ.get_by_role("columnheader")).to_have_text(["p00", "same"])
+    expect(differ.locator("tbody tr")).to_have_text(["TitleTitle p00Title same"])
+    viewer.get_by_role("button", name="Keep: Title p00").click()
+    pressed = viewer.locator("[aria-pressed=true]")
+    named = re.compile("^Keep: Title p00, Ada · p00$")
+    expect(pressed.and_(viewer.locator("figcaption button"))).to_have_attribute("aria-label", named)
+    viewer.get_by_role("button", name="Keep: Title same").click()
+    expect(viewer.get_by_role("button", name=named)).to_have_attribute("aria-pressed", "false")
     page.keyboard.press("Escape")
     keep = groups.first.get_by_role("button", name="Keep")
+    expect(keep.nth(1)).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#duplicates .bar")).to_contain_text("1 of 2 decided")
     keep.nth(0).click()
     expect(keep.nth(0)).to_be_focused()
+    expect(page.locator("#duplicates .bar")).to_contain_text("1 of 2 decided")
     keep.nth(1).click()  # one of a group
     expect(keep.nth(0)).to_have_attribute("aria-pressed", "false")
     groups.nth(1).locator("ul > li").filter(has_text="Title gray").get_by_role(
@@ -287,6 +303,7 @@ def test_duplicates_are_found_compared_decided_and_exported(page):
     page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Forget decisions").click()
     expect(page.locator(".groups [aria-pressed=true]")).to_have_count(0)
+    expect(page.locator("#duplicates .bar")).not_to_contain_text("decided")
 
 
 def test_a_kind_is_chosen_and_back_returns_to_the_works(page):
@@ -324,6 +341,13 @@ def test_duplicates_fit_every_window(browser, app, width, scheme):  # noqa: F811
         page.goto("/?view=duplicates")
         expect(page.locator(".groups > li")).to_have_count(2)
         page.get_by_role("button", name="Keep").first.click()
+        page.get_by_role("button", name="Compare").first.click()
+        buttons = page.locator("#viewer figcaption button")
+        expect(buttons).to_have_count(4)
+        for button in buttons.all():
+            expect(button).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("region", name="Differences")).to_be_visible()
+        page.keyboard.press("Escape")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         page.evaluate(script)
         found = page.evaluate("axe.run()")

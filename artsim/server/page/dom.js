@@ -68,6 +68,12 @@ export const headline = (work) => titled(work) || "Untitled";
 export const described = (work) =>
   [work.title, work.artist, work.date].filter(Boolean).join(", ") || `Work ${work.id}`;
 
+/** The same with its id, where two works may have the same title. */
+export const identified = (work) => {
+  const text = described(work);
+  return text === `Work ${work.id}` ? text : `${text} · ${work.id}`;
+};
+
 const ACROSS = ["left", "center", "right"];
 const DOWN = ["top", "center", "bottom"];
 const MIDDLE = [40, 60]; // per cent, between which a middle is called so

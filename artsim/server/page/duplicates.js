@@ -21,8 +21,8 @@ const NOTHING = { keep: [], different: [] };
  * Make the view of duplicates.
  *
  * @param section The element.
- * @param actions index() describes the index; among(work, ids, other) opens works side by side; say(text),
- *   fail(error).
+ * @param actions index() describes the index; among(work, ids, other, choices) opens works side by side, to
+ *   decide about; say(text), fail(error).
  */
 export function makeDuplicates(section, actions) {
   let index = null; // the name of the one that is shown
@@ -33,6 +33,7 @@ export function makeDuplicates(section, actions) {
   const list = make("ul", { className: "groups", "aria-label": "Groups of duplicates" });
   const end = make("p", { className: "quiet" });
   const head = make("div", { className: "bar" });
+  const done = make("p", { className: "quiet" }); // how many groups are decided
   section.append(head, list, end);
   const again = later(WAIT, () => section.hidden || render().catch(actions.fail));
   const lookAgain = whenNear(end, more);
@@ -84,6 +85,9 @@ export function makeDuplicates(section, actions) {
 
   function drawEnd() {
     show(end, shown.length > 0);
+    const ready = shown.filter(({ works }) => isDecided(works.map(({ id }) => id))).length;
+    const of = shown.length < found.total ? `the ${count(shown.length)} shown` : count(shown.length);
+    done.textContent = ready ? `${count(ready)} of ${of} decided` : "";
     const isAll = shown.length >= found.total;
     end.textContent = `Showing ${isAll ? "all " : ""}${isAll ? many(found.total, "group") : `${count(shown.length)} of ${count(found.total)}`}`;
   }
@@ -110,6 +114,7 @@ export function makeDuplicates(section, actions) {
     return [
       make("h2", {}, "Duplicates"),
       make("p", { className: "quiet", role: "status" }, summary()),
+      done,
       isReady && all
         ? make(
             "div",
@@ -142,6 +147,8 @@ export function makeDuplicates(section, actions) {
 
   const isKept = (id) => decided.keep.includes(id);
   const isDifferent = (id) => decided.different.includes(id);
+
+  const isDecided = (ids) => ids.some(isKept) || ids.every(isDifferent);
 
   function decide(changes) {
     decided = { ...decided, ...changes };
@@ -176,7 +183,13 @@ export function makeDuplicates(section, actions) {
     const [first, ...rest] = works;
     const pressed = (name, text, isOn, onclick) =>
       make("button", { type: "button", "data-keep": name, "aria-pressed": String(isOn), onclick }, text);
-    const isOpen = !ids.some(isKept) && !ids.every(isDifferent);
+    const isOpen = !isDecided(ids);
+    const several = works.length > 2;
+    const look = (work, other) =>
+      actions.among(work, ids, other, (of) => [
+        { text: "Keep", run: () => keepOne(of, ids), isOn: () => isKept(of.id) },
+        { text: "Not a duplicate", run: () => differ(several ? [of.id] : ids), isOn: () => isDifferent(of.id) },
+      ]);
     const lines = [
       scores.length ? `similarity ${scores.join("–")}` : "",
       works.length === 2 && pairs.length ? evidence(pairs[0]) : "",
@@ -193,8 +206,8 @@ export function makeDuplicates(section, actions) {
         make(
           "div",
           { className: "tools" },
-          make("button", { type: "button", "data-keep": `compare ${number}`, onclick: () => actions.among(rest[0], ids, first) }, "Compare"),
-          pressed(`differ ${number}`, works.length > 2 ? "None are duplicates" : "Not a duplicate", ids.every(isDifferent), () => differ(ids)),
+          make("button", { type: "button", "data-keep": `compare ${number}`, onclick: () => look(rest[0], first) }, "Compare"),
+          pressed(`differ ${number}`, several ? "None are duplicates" : "Not a duplicate", ids.every(isDifferent), () => differ(ids)),
         ),
       ),
       make(
@@ -211,19 +224,19 @@ export function makeDuplicates(section, actions) {
                 className: "thumb",
                 "data-keep": `look ${work.id}`,
                 "aria-label": `Look at ${described(work)}`,
-                onclick: () => actions.among(work, ids, works.find(({ id }) => id !== work.id)),
+                onclick: () => look(work, works.find(({ id }) => id !== work.id)),
               },
               make("img", { src: api.picture(index, work.id), alt: "", loading: "lazy" }),
             ),
             make("p", { className: "title" }, headline(work)),
             make("p", { className: "by" }, [work.artist, work.date].filter(Boolean).join(", ")),
             make("p", { className: "by" }, `${work.id} · ${work.width} × ${work.height}`),
-            works.length > 2 ? make("p", { className: "by" }, strongest(work, works, pairs)) : null,
+            several ? make("p", { className: "by" }, strongest(work, works, pairs)) : null,
             make(
               "div",
               { className: "tools" },
               pressed(`keep ${work.id}`, "Keep", isKept(work.id), () => keepOne(work, ids)),
-              works.length > 2
+              several
                 ? pressed(`differ ${work.id}`, "Not a duplicate", isDifferent(work.id), () => differ([work.id]))
                 : null,
             ),

@@ -1,7 +1,7 @@
 /** A work in full: its picture to zoom into, next to the query, its regions, its record. */
 
 import * as api from "./api.js";
-import { aboutRegions, asText, columnName, count, described, headline, make, percentile, whereabouts } from "./dom.js";
+import { aboutRegions, asText, columnName, count, described, headline, identified, make, percentile, whereabouts } from "./dom.js";
 import { boxOf } from "./grid.js";
 import { makePane, wholeView } from "./zoom.js";
 
@@ -22,6 +22,8 @@ export function makeViewer(dialog, actions) {
   let turn = 0; // of what is shown; an answer to what was left is dropped
   let compares = false;
   let beside = null; // the work to compare with instead of the query
+  let choices = null; // what can be decided about a work of a group of duplicates, as `among` has it
+  let drawDecisions = () => {};
   let around = null; // ids of the set that it was opened from; null: of the works that are shown
   let covers = false;
   let panes = [];
@@ -100,9 +102,11 @@ export function makeViewer(dialog, actions) {
   /**
    * Show a work; its neighbors are the works shown around it, or those of a set.
    *
-   * @param options beside: a work to compare it with; among: ids of the set; compared: with the query.
+   * @param options beside: a work to compare it with; among: ids of the set; compared: with the query;
+   *   choices: see `among`.
    */
-  function present(opened, { beside: other = null, among = null, compared = false } = {}) {
+  function present(opened, { beside: other = null, among = null, compared = false, ...more } = {}) {
+    choices = more.choices ?? null;
     around = among;
     at = places().indexOf(opened.id);
     beside = other;
@@ -135,14 +139,15 @@ export function makeViewer(dialog, actions) {
     const mine = ++turn;
     const all = places().length;
     title.textContent = headline(work);
-    place.textContent = at < 0 ? "" : `${count(at + 1)} of ${count(around ? all : actions.total())}`;
+    place.textContent = at < 0 ? "" : `${count(at + 1)} of ${count(around ? all : actions.total())}${choices ? " in the group" : ""}`;
     before.disabled = at <= 0;
     after.disabled = at < 0 || (around !== null && at + 1 >= all);
     drawPanes();
     record.replaceChildren(title);
     try {
       const found = await api.work(actions.index(), work.id);
-      if (turn === mine) record.replaceChildren(title, ...parts(found));
+      const other = beside && (await api.work(actions.index(), beside.id));
+      if (turn === mine) record.replaceChildren(title, ...(other ? [differences(other, found)] : []), ...parts(found));
     } catch (error) {
       if (turn === mine) record.append(make("p", { role: "alert" }, error.message));
     }
@@ -174,15 +179,33 @@ export function makeViewer(dialog, actions) {
     if (compares) shown.unshift(query);
     panes = shown.map((each) => makePane(each, view, drawAll));
     const score = isMatch && work.score !== undefined ? figures(work) : "";
-    const captions = [compares ? captionOf(query) : null, [described(work), score].filter(Boolean).join(" · ")];
+    const named = choices ? identified : described; // duplicates have the same title
+    const captions = [compares ? captionOf(query, named) : null, [named(work), score].filter(Boolean).join(" · ")];
+    const decided = choices && [...(compares ? [beside] : []), work].map(decisions);
+    drawDecisions = () => decided.forEach(({ draw: again }) => again());
     stage.replaceChildren(
       ...panes.map(({ element }, each) =>
-        make("figure", {}, element, compares ? make("figcaption", {}, captions[each]) : null),
+        make("figure", {}, element, compares ? make("figcaption", {}, captions[each], decided?.[each].element) : null),
       ),
     );
     drawAll();
     if (hadFocus) panes.at(-1).element.focus();
     drawRegions();
+  }
+
+  /** Make the buttons that decide about a work of a group of duplicates. */
+  function decisions(of) {
+    const buttons = choices(of).map(({ text, run, isOn }) => {
+      const name = `${text}: ${identified(of)}`;
+      const onclick = () => {
+        run();
+        drawDecisions();
+      };
+      return [make("button", { type: "button", "aria-label": name, onclick }, text), isOn];
+    });
+    const draw = () => buttons.forEach(([each, isOn]) => each.setAttribute("aria-pressed", String(isOn())));
+    draw();
+    return { element: make("span", { className: "does" }, buttons.map(([each]) => each)), draw };
   }
 
   /** Lay the regions that made the match over the pictures, or take them away. */
@@ -292,7 +315,8 @@ export function makeViewer(dialog, actions) {
 
   return {
     open: (opened) => present(opened),
-    among: (opened, ids, other) => present(opened, { among: ids, beside: other ?? null }),
+    /** Show a work of a set or group; choices(work), if given: what can be decided about one, [{text, run, isOn}]. */
+    among: (opened, ids, other, choices) => present(opened, { among: ids, beside: other ?? null, choices }),
     versus: (opened) => present(opened, { compared: true }),
     /** Return whether the query has a picture to compare with. */
     hasQuery: () => queryOf(actions) !== undefined,
@@ -302,13 +326,37 @@ export function makeViewer(dialog, actions) {
   };
 }
 
+/** Say in which columns the records of two works differ, the one on the left first. */
+function differences(left, right) {
+  const value = (work, name) => asText(name === null ? `${work.width} × ${work.height}` : work.metadata[name]);
+  const names = [null, ...new Set([left, right].flatMap(({ metadata }) => Object.keys(metadata)))];
+  const rows = names.filter((name) => value(left, name) !== value(right, name));
+  const sides = [left, right];
+  if (!rows.length) return make("p", { className: "differences quiet" }, "Their records say the same.");
+  const head = make("tr", {}, make("td", {}), sides.map(({ id }) => make("th", { scope: "col" }, id)));
+  const body = rows.map((name) =>
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, name === null ? "Pixels" : columnName(name)),
+      sides.map((work) => make("td", {}, value(work, name) || "no value")),
+    ),
+  );
+  return make(
+    "section",
+    { className: "differences", "aria-label": "Differences" },
+    make("p", { className: "quiet" }, "Where they differ"),
+    make("table", {}, make("thead", {}, head), make("tbody", {}, body)),
+  );
+}
+
 /** Return what is written under the picture that a work is compared with. */
-function captionOf(query) {
+function captionOf(query, named) {
   const text = make("span", {}, query.name);
   const before = query.name.startsWith("Query") ? "Query: " : "";
   if (query.id !== undefined) {
     api.work(query.index, query.id).then(
-      (found) => (text.textContent = before + described(found)),
+      (found) => (text.textContent = before + named(found)),
       () => {}, // the name stays
     );
   }
