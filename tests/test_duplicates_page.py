@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import noise_picture, wait_until
 from PIL import Image
 from serving import serving
@@ -15,8 +16,10 @@ from test_explain import Pixels, extractor_of
 from test_page import _patient, browser, expect, visit  # noqa: F401 - fixtures
 from test_server import Visitor
 
+from artsim.cli import cli
 from artsim.datatypes import Tap
 from artsim.duplicates import (
+    SAME_WORK,
     DuplicateKind,
     Group,
     Pair,
@@ -24,9 +27,11 @@ from artsim.duplicates import (
     keep_groups,
     kept_groups,
     pack_groups,
+    read_decisions,
 )
 from artsim.embedding import embed_collection
-from artsim.errors import StoreError
+from artsim.errors import EvaluationError, StoreError
+from artsim.labels import group_codes, label_columns
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder
 from artsim.server import Museum, make_app
@@ -183,6 +188,55 @@ def test_decisions_are_a_column_of_the_pairs(app):
     assert decided[frozenset(("p01", "gray"))] == ("not a duplicate", "")
     assert (rows[0]["title"], rows[0]["other_title"]) == ("Title p00", "Title same")
     assert (rows[0]["index"], rows[0]["image"]) == ("twice", "p00.png")  # no folder of the server
+
+
+def test_decisions_are_read_back_as_a_column_that_groups(app, store, tmp_path):
+    visitor = Visitor(app)
+    wait(visitor, look=True)
+    body = {"keep": ["p00", "small"], "different": ["gray"]}
+    file = tmp_path / "decisions.csv"
+    file.write_text(visitor.post(f"{ROOM}/duplicates/csv", json=body).text)
+    read = ["dupes", "--read", str(file), "--index", str(store.path)]
+    found = CliRunner().invoke(cli, [*read, "--table"])
+    assert found.exit_code == 0, found.output
+    assert found.stdout.splitlines()[0] == (
+        f"same_work in {store}: 4 pictures of 2 works; 1 pair is no duplicate, 0 undecided"
+    )
+    store = store.reopen()
+    names = {row["id"]: row[SAME_WORK] for row in store.read(["id", SAME_WORK]).to_pylist()}
+    assert {id_: name for id_, name in names.items() if name} == {
+        **dict.fromkeys(("p00", "same"), "p00"),
+        **dict.fromkeys(("p01", "small"), "small"),
+    }
+    codes = dict(zip(names, group_codes(store, SAME_WORK).tolist(), strict=True))
+    assert codes["p00"] == codes["same"] != codes["p01"] == codes["small"] != codes["gray"] == -1
+    assert label_columns(store)[1][SAME_WORK] == (
+        "it says which pictures are of one work; name it with --group"
+    )
+    file.write_text("id,other_id,decision,keep\np00,same,not a duplicate,\n")
+    assert CliRunner().invoke(cli, read).exit_code == 0
+    assert SAME_WORK not in store.reopen().added
+
+
+def test_decisions_are_joined_in_chains_and_what_cannot_be_read_is_said(store, tmp_path):
+    file = tmp_path / "decisions.csv"
+    file.write_text(
+        "id,other_id,decision,keep\n"
+        "p02,p03,duplicate,\np03,p04,Duplicate,p03\n"  # as a person may write it
+        "p05,p06,duplicate,\np07,p08,,\np07,none,duplicate,\np08,p09,perhaps,\n"
+    )
+    found = read_decisions(store, file)
+    assert (found.works, found.groups, found.different, found.open) == (5, 2, 0, 1)
+    assert found.problems == (
+        f"no work has the id 'none' in '{store}'",
+        "'p08' and 'p09': decision 'perhaps'; expected 'duplicate' or 'not a duplicate'",
+    )
+    values = store.reopen().read([SAME_WORK]).column(0).to_pylist()
+    assert values[2:8] == ["p03", "p03", "p03", "p05", "p05", None]
+    assert CliRunner().invoke(cli, ["dupes", "--read", str(file), str(store.path)]).exit_code == 1
+    file.write_text("id,other_id\np02,p03\n")
+    with pytest.raises(EvaluationError, match="lacks the column 'decision'; export it from"):
+        read_decisions(store, file)
 
 
 def test_a_search_that_fails_says_why_and_is_tried_again(app, monkeypatch):

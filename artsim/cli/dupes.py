@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -23,7 +24,7 @@ from artsim.cli.options.index import (
     tap_option,
 )
 from artsim.cli.options.outputs import format_option, rows_option, sheet_option
-from artsim.cli.options.values import count_cores
+from artsim.cli.options.values import PICTURE, count_cores
 from artsim.cli.output import (
     echo,
     fixed,
@@ -67,6 +68,18 @@ _DRAWN = 240  # pictures on a sheet
     click.option("--across", is_flag=True, help="Compare only works of different indexes."),
     device_option,
 )
+@cloup.option_group(
+    "Decisions",
+    click.option(
+        "--read",
+        "decided",
+        metavar="FILE",
+        type=PICTURE,
+        help="Find nothing, but read what was decided: pairs with the columns decision "
+        "('duplicate' or 'not a duplicate') and keep, as exported by 'artsim serve'. Duplicates "
+        "share a value of the column same_work, for --group.",
+    ),
+)
 @cloup.option_group("Output", rows_option("all pairs"), sheet_option("the groups"), format_option)
 def dupes(
     indexes: tuple[Path, ...],
@@ -79,6 +92,7 @@ def dupes(
     tap: str | None,
     device: str,
     as_json: bool,
+    decided: Path | None,
 ) -> None:
     """Find duplicates: identical files, copies, the same work.
 
@@ -96,7 +110,8 @@ def dupes(
 
     Several indexes are searched together. Their vectors are compared only if one model made them,
     else only the pictures. JSON and --output have a row for every pair. What was found in one index
-    is kept in it: 'artsim serve' shows it side by side, to decide and export.
+    is kept in it: 'artsim serve' shows it side by side, to decide and export. --read makes a column
+    of the decisions, so that works that are one stay together in splits and evaluations.
 
     Example:
 
@@ -104,8 +119,13 @@ def dupes(
         artsim dupes
         artsim dupes indexes/paintings -o candidates.csv --sheet duplicates.png
         artsim dupes indexes/met indexes/cleveland --across
+        artsim dupes --read decisions.csv
+        artsim knn-eval --label artist --group same_work
     """
     stores = open_stores(indexes)
+    if decided is not None:
+        _read(stores, decided, as_json=as_json)
+        return
     if across and len(stores) < 2:
         raise click.UsageError("--across compares indexes with each other; name at least two")
     from artsim.duplicates import (
@@ -155,6 +175,30 @@ def dupes(
         path = shlex.quote(str(stores[0]))
         echo(f"To look at them and decide which to keep: artsim serve {path}")
     print_written(output, sheet)
+
+
+def _read(stores: Sequence[Store], file: Path, *, as_json: bool) -> None:
+    from artsim.duplicates import SAME_WORK, read_decisions
+
+    if len(stores) > 1:
+        raise click.UsageError("--read stores decisions in one index; name only that")
+    (store,) = stores
+    found = read_decisions(store, file)
+    print_notes(*found.problems)
+    if as_json:
+        print_json_lines([vars(found)], index=store)
+    elif not found.works:
+        echo(f"No pair of {file} is decided to be a duplicate")
+    else:
+        echo(
+            f"{SAME_WORK} in {store}: {plural(found.works, 'picture')} of "
+            f"{plural(found.groups, 'work')}; "
+            f"{plural(found.different, 'pair is no duplicate', 'pairs are no duplicates')}, "
+            f"{found.open:,} undecided"
+        )
+        echo(f"To keep them apart in an evaluation: artsim knn-eval --group {SAME_WORK}")
+    if found.problems:
+        sys.exit(1)
 
 
 class _Works:

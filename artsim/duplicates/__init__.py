@@ -19,6 +19,7 @@ few bits apart, 2 spreads from the nearest are enough.
 Memory is linear in the works: their vectors, and at most 16 pairs per work.
 """
 
+from artsim.duplicates.decisions import SAME_WORK, Decisions, read_decisions
 from artsim.duplicates.evidence import DuplicateEvidence, gather
 from artsim.duplicates.groups import DuplicateKind, Group, Pair, find_groups
 from artsim.duplicates.kept import (
@@ -35,7 +36,9 @@ from artsim.duplicates.threshold import Threshold, draw_threshold
 
 __all__ = [
     "PAIR_COLUMNS",
+    "SAME_WORK",
     "WITHIN",
+    "Decisions",
     "DuplicateEvidence",
     "DuplicateKind",
     "Group",
@@ -50,4 +53,5 @@ __all__ = [
     "kept_groups",
     "pack_groups",
     "pair_rows",
+    "read_decisions",
 ]

@@ -4,7 +4,7 @@ A file is written under a temporary name, synced and renamed; the manifest is re
 that the manifest does not list is not part of the index: after an interruption it is written again.
 """
 
-from artsim.store.added import PREDICTION, AddedColumn, remove_added, write_added
+from artsim.store.added import IDENTITY, PREDICTION, AddedColumn, remove_added, write_added
 from artsim.store.anywhere import check_sent, index_to_write, local_index, send_index
 from artsim.store.arrow import (
     floats,
@@ -44,6 +44,7 @@ from artsim.store.versions import (
 __all__ = [
     "COPY",
     "FAILURES",
+    "IDENTITY",
     "MANIFEST",
     "MAPPED",
     "PART_BYTES",

@@ -27,6 +27,7 @@ from artsim.store.parquet import DAMAGED, read_parquet, write_parquet
 
 FOLDER = "added"
 PREDICTION = "prediction"  # a kind of column, in how its values were made
+IDENTITY = "identity"  # another: rows with the same value are of one work
 
 _NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 _ABOUT = b"artsim"  # key of how the values were made, in the Parquet file
