@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -286,6 +287,44 @@ with index_to_write(as_path(sys.argv[2])) as folder:
     for name in bucket.names(f"{place}/index"):
         if not name.endswith(".json"):
             assert (killed.path / name).read_bytes() == (here.path / name).read_bytes()
+
+
+@pytest.mark.timeout(900)
+def test_a_ray_cluster_of_two_nodes_reads_and_writes_a_bucket(bucket, place, tmp_path, monkeypatch):
+    pytest.importorskip("ray")
+    for number in range(12):
+        (tmp_path / "c").mkdir(exist_ok=True)
+        noise_picture(tmp_path / "c" / f"{number:02}.png", (60, 40 + number), number)
+    (tmp_path / "c" / "07.png").write_bytes(b"no picture")
+    pictures = bucket.put(tmp_path / "c", f"{place}/pictures")
+    address = f"{bucket.address}/{place}/index"
+    # The nodes have the keys of the store; Ray warns of itself, so it is another process that
+    # starts them.
+    code = """
+import subprocess, sys
+from ray.cluster_utils import Cluster
+
+node = {"num_cpus": 1, "object_store_memory": 128 << 20, "include_dashboard": False}
+cluster = Cluster(initialize_head=True, head_node_args=node, connect=False)
+try:
+    cluster.add_node(**node, node_ip_address="127.0.0.2")
+    sys.exit(subprocess.run([*sys.argv[1:], "--engine", f"ray:{cluster.address}"]).returncode)
+finally:
+    cluster.shutdown()
+"""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    embed = [sys.executable, "-m", "artsim", "embed", "--part-rows", "2", "--threads", "1"]
+    for command in (
+        [*embed, tmp_path / "c", "-o", tmp_path / "here"],
+        [sys.executable, "-c", code, *embed, pictures, "-o", address],
+    ):
+        subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    here = Store.open(tmp_path / "here")
+    there = Store.open(local_index(address))
+    assert there.manifest.parts == here.manifest.parts
+    assert (here.rows, failures(there)) == (11, failures(here))
+    for part in (tmp_path / "here" / "parts").iterdir():
+        assert bucket.look(f"{place}/index/parts/{part.name}") == part.read_bytes()
 
 
 def test_no_credential_is_printed_or_kept(bucket, place, tmp_path, toy, monkeypatch):

@@ -42,7 +42,8 @@ class Worker:
             if not folder.exists():
                 raise EngineError(
                     f"a worker does not see {str(folder)!r}: every node needs the collection and "
-                    "the index at the same path, such as on a network drive"
+                    "the index at the same path, such as on a network drive; for an index in an "
+                    "object store set XDG_CACHE_HOME to such a path"
                 )
         task.job.staging.mkdir(exist_ok=True)
         if task.apart:
