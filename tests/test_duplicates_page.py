@@ -196,7 +196,7 @@ def test_decisions_are_read_back_as_a_column_that_groups(app, store, tmp_path):
     body = {"keep": ["p00", "small"], "different": ["gray"]}
     file = tmp_path / "decisions.csv"
     file.write_text(visitor.post(f"{ROOM}/duplicates/csv", json=body).text)
-    read = ["dupes", "--read", str(file), "--index", str(store.path)]
+    read = ["dupes", "--decisions", str(file), "--index", str(store.path)]
     found = CliRunner().invoke(cli, [*read, "--table"])
     assert found.exit_code == 0, found.output
     assert found.stdout.splitlines()[0] == (
@@ -233,7 +233,9 @@ def test_decisions_are_joined_in_chains_and_what_cannot_be_read_is_said(store, t
     )
     values = store.reopen().read([SAME_WORK]).column(0).to_pylist()
     assert values[2:8] == ["p03", "p03", "p03", "p05", "p05", None]
-    assert CliRunner().invoke(cli, ["dupes", "--read", str(file), str(store.path)]).exit_code == 1
+    assert (
+        CliRunner().invoke(cli, ["dupes", "--decisions", str(file), str(store.path)]).exit_code == 1
+    )
     file.write_text("id,other_id\np02,p03\n")
     with pytest.raises(EvaluationError, match="lacks the column 'decision'; export it from"):
         read_decisions(store, file)

@@ -335,7 +335,10 @@ def test_copies_of_a_test_picture_are_not_trained_on(store, path, tmp_path):
     )
     assert seen & scored == set()
     assert found.split.copies_left_out > 0
-    assert "of test pictures left out of training" in found.split.notes[0]
+    assert (
+        "of test pictures (found by file; after 'artsim dupes' by look, too) left out of training"
+        in found.split.notes[0]
+    )
     make_split(twice, "leaky", SplitPlan(fractions=(0.5, 0.5)))
     (found,) = probed(twice, "class", split="leaky")
     seen, scored = (

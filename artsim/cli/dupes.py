@@ -71,7 +71,7 @@ _DRAWN = 240  # pictures on a sheet
 @cloup.option_group(
     "Decisions",
     click.option(
-        "--read",
+        "--decisions",
         "decided",
         metavar="FILE",
         type=PICTURE,
@@ -110,7 +110,7 @@ def dupes(
 
     Several indexes are searched together. Their vectors are compared only if one model made them,
     else only the pictures. JSON and --output have a row for every pair. What was found in one index
-    is kept in it: 'artsim serve' shows it side by side, to decide and export. --read makes a column
+    is kept in it: 'artsim serve' shows it side by side, to decide and export. --decisions makes a column
     of the decisions, so that works that are one stay together in splits and evaluations.
 
     Example:
@@ -119,7 +119,7 @@ def dupes(
         artsim dupes
         artsim dupes indexes/paintings -o candidates.csv --sheet duplicates.png
         artsim dupes indexes/met indexes/cleveland --across
-        artsim dupes --read decisions.csv
+        artsim dupes --decisions decisions.csv
         artsim knn-eval --label artist --group same_work
     """
     stores = open_stores(indexes)
@@ -181,7 +181,7 @@ def _read(stores: Sequence[Store], file: Path, *, as_json: bool) -> None:
     from artsim.duplicates import SAME_WORK, read_decisions
 
     if len(stores) > 1:
-        raise click.UsageError("--read stores decisions in one index; name only that")
+        raise click.UsageError("--decisions stores them in one index; name only that")
     (store,) = stores
     found = read_decisions(store, file)
     print_notes(*found.problems)
