@@ -110,8 +110,8 @@ def dupes(
 
     Several indexes are searched together. Their vectors are compared only if one model made them,
     else only the pictures. JSON and --output have a row for every pair. What was found in one index
-    is kept in it: 'artsim serve' shows it side by side, to decide and export. --decisions makes a column
-    of the decisions, so that works that are one stay together in splits and evaluations.
+    is kept in it: 'artsim serve' shows it side by side, to decide and export. --decisions makes a
+    column of these, so that works that are one stay together in splits and evaluations.
 
     Example:
 
