@@ -189,6 +189,20 @@ def wait_until(what, condition, *processes, seconds=120):
     return found
 
 
+def record_loads(monkeypatch):
+    """Return a list that the specs of networks are added to when torch loads them."""
+    from artsim.models import loading
+
+    loaded, load = [], loading.load_network
+
+    def recorded(wanted):
+        loaded.append(wanted.spec)
+        return load(wanted)
+
+    monkeypatch.setattr(loading, "load_network", recorded)
+    return loaded
+
+
 def noise_picture(path, size, seed=0, **save):
     """Write a smooth random picture: noise of 16 x 16, enlarged."""
     small = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)

@@ -6,6 +6,14 @@ import subprocess
 import sys
 import zipfile
 
+from click.testing import CliRunner
+from conftest import noise_picture
+
+from artsim.cli import cli
+from artsim.store import Store
+
+SPEC = "timm:test_resnet.random"
+
 # What a machine without a network, a hub's cache or a home does. At the end it says which large
 # packages it has imported.
 _CODE = """
@@ -22,6 +30,31 @@ socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from artsim.cli import cli
 cli(sys.argv[1:])
 """
+
+
+def set_home(monkeypatch, home):
+    """Keep packs and compiled networks in a folder, instead of the user's own."""
+    for name in ("data", "cache"):
+        monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(home / name))
+    return home
+
+
+def make_museum(folder):
+    """Write six pictures."""
+    folder.mkdir()
+    for seed in range(6):
+        noise_picture(folder / f"p{seed}.png", (90, 120), seed)
+    return folder
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def vectors(path):
+    return Store.open(path).vectors("embedding").tobytes()
 
 
 def run_offline(home, *args):

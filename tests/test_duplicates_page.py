@@ -236,6 +236,11 @@ def test_decisions_are_joined_in_chains_and_what_cannot_be_read_is_said(store, t
     assert (
         CliRunner().invoke(cli, ["dupes", "--decisions", str(file), str(store.path)]).exit_code == 1
     )
+    file.write_text("id,other_id,decision,keep\nq1,q2,duplicate,q1\n")  # of another index
+    read_decisions(store, file)
+    assert store.reopen().read([SAME_WORK]).column(0).to_pylist() == values
+    both = ["dupes", "--decisions", str(file), str(store.path), "-o", str(tmp_path / "o.csv")]
+    assert "run it without the options of a search" in CliRunner().invoke(cli, both).output
     file.write_text("id,other_id\np02,p03\n")
     with pytest.raises(EvaluationError, match="lacks the column 'decision'; export it from"):
         read_decisions(store, file)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from conftest import noise_picture
+from conftest import noise_picture, record_loads
 
 from artsim import loader
 from artsim.datatypes import parse_spec
@@ -22,7 +22,6 @@ from artsim.models import (
     cache,
     kept_extractor,
     load_extractor,
-    loading,
 )
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder, load_index_extractor
@@ -135,12 +134,7 @@ def loads(monkeypatch, places, tmp_path):
 
     shutil.copytree(places / "cache", tmp_path / "cache", dirs_exist_ok=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    loaded = []
-    load = loading.load_network
-    monkeypatch.setattr(
-        loading, "load_network", lambda wanted: (loaded.append(wanted.spec), load(wanted))[1]
-    )
-    return loaded
+    return record_loads(monkeypatch)
 
 
 def entries(name):

@@ -11,12 +11,10 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from click.testing import CliRunner
 from conftest import noise_picture
-from offline import flipped, rewritten, run_offline
+from offline import SPEC, flipped, make_museum, rewritten, run, run_offline, set_home, vectors
 from open_clip.tokenizer import get_clean_fn
 
-from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embedding import add_pack
 from artsim.errors import ModelError
@@ -30,29 +28,15 @@ from artsim.models import (
 from artsim.models.sources.timm import license_of
 from artsim.store import Store
 
-SPEC = "timm:test_resnet.random"
-
-
-def run(*args, code=0):
-    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
-    assert result.exit_code == code, result.output
-    return result.output
-
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    for name in ("data", "cache"):
-        monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / "home" / name))
-    return tmp_path / "home"
+    return set_home(monkeypatch, tmp_path / "home")
 
 
 @pytest.fixture(scope="module")
 def museum(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("packs") / "museum"
-    folder.mkdir()
-    for seed in range(6):
-        noise_picture(folder / f"p{seed}.png", (90, 120), seed)
-    return folder
+    return make_museum(tmp_path_factory.mktemp("packs") / "museum")
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +44,6 @@ def packed(tmp_path_factory):
     file = tmp_path_factory.mktemp("packed") / "small.artsim"
     run("pack", SPEC, "-o", file, "--name", "small", "--license", "Apache-2.0")
     return file
-
-
-def vectors(path):
-    return Store.open(path).vectors("embedding").tobytes()
 
 
 def test_a_pack_gives_the_same_bytes_from_an_empty_cache_without_a_network(

@@ -7,11 +7,9 @@ import zipfile
 import numpy as np
 import open_clip
 import pytest
-from click.testing import CliRunner
-from conftest import noise_picture
-from offline import flipped, rewritten, run_offline
+from conftest import noise_picture, record_loads
+from offline import SPEC, flipped, make_museum, rewritten, run, run_offline, set_home, vectors
 
-from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.errors import ModelError
 from artsim.models import (
@@ -20,36 +18,22 @@ from artsim.models import (
     check_pack,
     load_extractor,
     load_text_tower,
-    loading,
     read_facts,
 )
 from artsim.models import converted as converted_networks
 from artsim.store import Store
 
-SPEC = "timm:test_resnet.random"
 PIXELS = np.random.default_rng(1).integers(0, 256, (2, 3, 160, 160), dtype=np.uint8)
-
-
-def run(*args, code=0):
-    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    for name in ("data", "cache"):
-        monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / "home" / name))
-    return tmp_path / "home"
+    return set_home(monkeypatch, tmp_path / "home")
 
 
 @pytest.fixture(scope="module")
 def museum(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("packs") / "museum"
-    folder.mkdir()
-    for seed in range(6):
-        noise_picture(folder / f"p{seed}.png", (90, 120), seed)
-    return folder
+    return make_museum(tmp_path_factory.mktemp("packs") / "museum")
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +51,7 @@ def packs(tmp_path_factory):
 @pytest.fixture
 def loads(monkeypatch):
     """The networks that were loaded with torch."""
-    loaded = []
-    load = loading.load_network
-    monkeypatch.setattr(
-        loading, "load_network", lambda wanted: (loaded.append(wanted.spec), load(wanted))[1]
-    )
-    return loaded
-
-
-def vectors(path):
-    return Store.open(path).vectors("embedding").tobytes()
+    return record_loads(monkeypatch)
 
 
 def extractor(pack, spec=SPEC):

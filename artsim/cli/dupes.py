@@ -124,6 +124,10 @@ def dupes(
     """
     stores = open_stores(indexes)
     if decided is not None:
+        if output or sheet or across or transformed or threshold is not None:
+            raise click.UsageError(
+                "--decisions reads a file and finds nothing; run it without the options of a search"
+            )
         _read(stores, decided, as_json=as_json)
         return
     if across and len(stores) < 2:
@@ -188,7 +192,10 @@ def _read(stores: Sequence[Store], file: Path, *, as_json: bool) -> None:
     if as_json:
         print_json_lines([vars(found)], index=store)
     elif not found.works:
-        echo(f"No pair of {file} is decided to be a duplicate")
+        echo(
+            f"No pair of {file} is decided to be a duplicate; write 'duplicate' in its column "
+            "decision, and the id to keep in keep"
+        )
     else:
         echo(
             f"{SAME_WORK} in {store}: {plural(found.works, 'picture')} of "

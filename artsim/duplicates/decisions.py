@@ -35,8 +35,8 @@ def read_decisions(store: Store, file: Path) -> Decisions:
     """Read what was decided about pairs, and store it as the column `SAME_WORK` of the index.
 
     Works that are duplicates, also in chains, share a value: the id of the one to keep, or the
-    first. The file replaces what was read before. A row that cannot be read is reported, and the
-    rest is read.
+    first. The file replaces what was read before, unless nothing of it can be read. A row that
+    cannot be is reported, and the rest is read.
 
     Raises:
         ReaderError: If the file cannot be read.
@@ -81,6 +81,6 @@ def read_decisions(store: Store, file: Path) -> Decisions:
             values = {"id": [ids[row] for row in names], SAME_WORK: list(names.values())}
             made = {"kind": IDENTITY, "by": f"decided in {file.name}", "artsim": __version__}
             write_added(store.path, Field(SAME_WORK, FieldType.TEXT), pa.table(values), made)
-        elif SAME_WORK in store.reopen().added:
+        elif not problems and SAME_WORK in store.reopen().added:
             remove_added(store.path, SAME_WORK)
     return Decisions(len(names), len(groups), counts[_DIFFERENT], counts[""], tuple(problems))
