@@ -33,9 +33,10 @@ from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, StoreError
 from artsim.labels import group_codes, label_columns
 from artsim.readers import read_collection
-from artsim.search import IndexEncoder
+from artsim.search import IndexEncoder, Works
 from artsim.server import Museum, make_app
 from artsim.server import duplicates as searched
+from artsim.server.facets import facet_columns
 from artsim.store import Store
 
 ROOM = "/api/twice"
@@ -213,6 +214,7 @@ def test_decisions_are_read_back_as_a_column_that_groups(app, store, tmp_path):
     assert label_columns(store)[1][SAME_WORK] == (
         "it says which pictures are of one work; name it with --group"
     )
+    assert facet_columns(Works(store)) == []  # the artist is one for all
     file.write_text("id,other_id,decision,keep\np00,same,not a duplicate,\n")
     assert CliRunner().invoke(cli, read).exit_code == 0
     assert SAME_WORK not in store.reopen().added

@@ -19,7 +19,7 @@ from artsim.labels.fitness import why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.labels.old_expressions import to_sql
 from artsim.labels.sql import quoted
-from artsim.store import IDENTITY, PREDICTION, DerivedLabel, Store, lock_index, remove_added
+from artsim.store import DerivedLabel, Store, lock_index, remove_added
 
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
 _TITLES = ("title", "name", "object_name", "label", "caption")
@@ -148,11 +148,11 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
         Their names, and for every other column why it cannot be one.
     """
     labels, others = [], {}
-    made = {name: column.made.get("kind") for name, column in store.added.items()}
     for name, type_ in _types(store).items():
-        if made.get(name) == PREDICTION:
+        added = store.added.get(name)
+        if added is not None and added.is_prediction:
             others[name] = "it was predicted; name it with --label"
-        elif made.get(name) == IDENTITY:
+        elif added is not None and added.is_identity:
             others[name] = "it says which pictures are of one work; name it with --group"
         elif type_ in _NUMBERS:
             what = "years" if type_ == FieldType.YEARS else "numbers"

@@ -33,12 +33,15 @@ _listed: WeakKeyDictionary[Works, list[str]] = WeakKeyDictionary()
 def facet_columns(works: Works) -> list[str]:
     """List the columns whose values are shared by works, and those of numbers and years.
 
-    The size of the picture in pixels says nothing about the work, and is left out.
+    The size of the picture in pixels, and of which work it is, say nothing about the work: they are
+    left out.
     """
     if works not in _listed:
         every = (*works.fields, *works.labels)
-        sizes = _SIZES if _are_pixels(works) else ()
-        _listed[works] = [name for name in every if name not in sizes and _is_facet(works, name)]
+        no_facets = [name for name, column in works.store.added.items() if column.is_identity]
+        no_facets += _SIZES if _are_pixels(works) else ()
+        chosen = [name for name in every if name not in no_facets]
+        _listed[works] = [name for name in chosen if _is_facet(works, name)]
     return _listed[works]
 
 

@@ -46,6 +46,11 @@ class AddedColumn:
         """Whether a model predicted the values, so that they are no labels to evaluate on."""
         return bool(self.made.get("kind") == PREDICTION)
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether the values are ids of works, so that they tell pictures apart and no more."""
+        return bool(self.made.get("kind") == IDENTITY)
+
     def read(self) -> pa.Table:
         """Read its ids, values, and what else is known of each.
 
