@@ -32,6 +32,7 @@ from artsim.images.opening import MAX_PIXELS
 _PROGRAM = "from artsim.images.apart import main; main()"
 _MORE = 256 << 20  # bytes of address space for the process itself, beside those for decoding
 _LARGE = 64 << 20  # bytes: a process that took more for a picture ends, so that they are free
+_ENDING_S = 2.0  # that a process may take to end whose input has ended
 _LATE, _BROKEN = 1, 2  # statuses; the first is how faulthandler ends a process
 
 
@@ -215,14 +216,14 @@ class _Decoder:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process; one that is ending has a moment, so that it can be seen why."""
+    """End a process; one that is ending has time, on a busy machine too, to show why."""
     assert process.stdin is not None
     assert process.stdout is not None
     with suppress(OSError):
         process.stdin.close()
     process.stdout.close()
     try:
-        process.wait(0.2)
+        process.wait(_ENDING_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
