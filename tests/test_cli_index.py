@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from search_toys import at, make_store
+from test_index import store_of
 
 from artsim.cli import cli
+from artsim.store import lock_index
 from artsim.store.checksums import sealed, unsealed
 
 # A command of each kind, with the words that it needs beside the index.
@@ -136,6 +139,18 @@ def test_an_index_without_pictures_does_not_count_as_one_of_several(tmp_path):
     museum("met")
     make_store(Path("indexes") / "empty", [], {"east": at()}, {"artist": []})
     assert "indexes/met" in run("info")
+
+
+def test_an_unfinished_index_says_whether_it_is_being_embedded(tmp_path):
+    path = tmp_path / "new"
+    store_of(path, np.eye(3, dtype=np.float32))
+    command = ["info", str(path)]
+    result = CliRunner().invoke(cli, command)
+    assert "is unfinished (3 pictures so far); run 'artsim embed' again to finish" in result.stderr
+    with lock_index(path):
+        result = CliRunner().invoke(cli, command)
+    assert "is being embedded now (3 pictures so far)" in result.stderr
+    assert "again" not in result.stderr
 
 
 def test_a_collection_named_as_an_index_is_answered_with_its_index(tmp_path):

@@ -7,6 +7,8 @@ import shutil
 import threading
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import noise_picture, wait_until
@@ -17,7 +19,7 @@ from test_page import _patient, browser, expect, visit  # noqa: F401 - fixtures
 from test_server import Visitor
 
 from artsim.cli import cli
-from artsim.datatypes import Tap
+from artsim.datatypes import Field, FieldType, Tap
 from artsim.duplicates import (
     SAME_WORK,
     DuplicateKind,
@@ -37,7 +39,7 @@ from artsim.search import IndexEncoder, Works
 from artsim.server import Museum, make_app
 from artsim.server import duplicates as searched
 from artsim.server.facets import facet_columns
-from artsim.store import Store
+from artsim.store import PREDICTION, Store, write_added
 
 ROOM = "/api/twice"
 NEAR, EXACT, SERIES = DuplicateKind.NEAR, DuplicateKind.EXACT, DuplicateKind.SERIES
@@ -319,6 +321,9 @@ def test_duplicates_are_found_compared_decided_and_exported(page):
     page.get_by_role("button", name="Duplicates").click()
     expect(page.locator("#duplicates")).to_contain_text("5 of 15 works in 2 groups")
     expect(page).to_have_title("Duplicates · twice")
+    expect(page.locator("#duplicates .bar")).to_contain_text(
+        re.compile(r"cropped, mirrored or rotated copies.* artsim dupes \S+ --transformed")
+    )
     groups = page.locator(".groups > li")
     expect(groups).to_have_count(2)
     expect(groups.first).to_contain_text("1. The same file")
@@ -380,6 +385,37 @@ def test_a_kind_is_chosen_and_back_returns_to_the_works(page):
     expect(page.locator("#duplicates")).to_be_hidden()
 
 
+def test_what_the_command_finds_meanwhile_is_shown_before_it_is_exported(page, store):
+    page.goto("/?view=duplicates")
+    expect(page.locator(".groups > li")).to_have_count(2)
+    found = kept_groups(store)
+    turned = Pair(2, 3, DuplicateKind.TRANSFORMED, 3, 0.5, "mirrored")
+    more = Group(DuplicateKind.TRANSFORMED, (2, 3), (turned,), 0.5, 0.5)
+    keep_groups(store, pack_groups([*map(found.group, range(2)), more]))
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Export as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(saved.value.path().read_text())))
+    assert {row["group"] for row in rows} == {"1", "2", "3"}
+    expect(page.locator(".groups > li")).to_have_count(3)
+    expect(page.locator("#duplicates .bar")).not_to_contain_text("--transformed")
+
+
+def test_two_copies_of_one_work_differ_by_their_files_not_by_what_was_predicted(page, store):
+    ids = pa.array([f"p{n:02}" for n in range(12)] + ["same", "small", "gray"])
+    scores = pa.array(np.linspace(0, 1, 15))
+    table = pa.table({"id": ids, "boats": scores})
+    write_added(store.path, Field("boats", FieldType.NUMBER), table, {"kind": PREDICTION})
+    page.goto("/?view=duplicates")
+    groups = page.locator(".groups > li")
+    groups.nth(1).get_by_role("button", name="Compare").click()
+    differ = page.get_by_role("region", name="Differences")
+    expect(differ.get_by_role("rowheader").first).to_have_text("Pixels")
+    assert differ.get_by_role("rowheader").all_text_contents() == ["Pixels", "File", "Title"]
+    expect(differ.locator("tbody tr").nth(1)).to_have_text(
+        re.compile(r"^FilePNG, \d+ kBPNG, \d+ kB$")
+    )
+
+
 def test_the_viewer_leads_from_a_work_to_its_other_picture(page):
     page.goto("/?view=duplicates")
     expect(page.locator(".groups > li")).to_have_count(2)
@@ -388,7 +424,7 @@ def test_the_viewer_leads_from_a_work_to_its_other_picture(page):
     viewer = page.locator("#viewer")
     expect(viewer.locator(".record")).to_contain_text("Another picture of this work")
     # What stands above is not repeated.
-    assert viewer.get_by_role("rowheader").all_text_contents() == ["ID", "Pixels"]
+    assert viewer.get_by_role("rowheader").all_text_contents() == ["ID", "Pixels", "File"]
     viewer.get_by_role("button", name="Compare with Title same").click()
     expect(viewer.locator(".pane")).to_have_count(2)
     expect(viewer.locator("h2")).to_have_text("Title same")
@@ -406,7 +442,7 @@ def test_duplicates_fit_every_window(browser, app, width, scheme):  # noqa: F811
         page.get_by_role("button", name="Keep").first.click()
         page.get_by_role("button", name="Compare").first.click()
         buttons = page.locator("#viewer figcaption button")
-        expect(buttons).to_have_count(4)
+        expect(buttons).to_have_count(3)  # of two, "Not a duplicate" is said once
         for button in buttons.all():
             expect(button).to_be_in_viewport(ratio=1)
         expect(page.get_by_role("region", name="Differences")).to_be_visible()

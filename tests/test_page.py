@@ -251,7 +251,7 @@ def test_a_match_shows_its_similarity_and_a_picture_has_a_description(page):
     like(page, 60)
     shows_first(page, 48, 72)
     first = page.locator("#grid li").first
-    assert first.locator(".figures span").all_text_contents() == ["100th", "percentile"]
+    assert first.locator(".figures span").all_text_contents() == [">99.99th", "percentile"]
     assert "Score 0.9" in first.locator(".similarity").get_attribute("title")
     expect(first.locator(".similarity")).to_have_attribute(
         "title", re.compile("All random pairs of works are less similar")
@@ -399,6 +399,17 @@ def test_the_size_of_pictures_is_chosen_and_kept(page):
     expect(page.get_by_role("button", name="Small pictures")).to_have_attribute(
         "aria-pressed", "true"
     )
+
+
+def test_conditions_on_matches_end_with_the_query(page):
+    like(page, 60, "in.artist=Red school&not-same=title&earlier-than=1700&exclude=h48")
+    expect(page.locator("#chips .filter")).to_have_count(4)
+    page.get_by_role("button", name="Back to all works").click()
+    expect(page.locator("#chips .filter")).to_have_text([re.compile("Artist: Red school")])
+    expect(page).to_have_url(re.compile(r"\?(index=colors&)?in.artist=Red\+school$"))
+    page.locator("#grid a.picture").first.click()
+    expect(page.locator("#tray .name")).to_be_visible()
+    expect(page.locator("#chips .filter")).to_have_text([re.compile("Artist: Red school")])
 
 
 def test_an_empty_result_says_why(page):
@@ -912,6 +923,7 @@ def test_an_area_of_the_map_is_a_filter_of_the_works(page):
     canvas = page.locator("canvas").last
     expect(page.locator("#map .bar")).to_contain_text("30 works")
     page.get_by_role("button", name="Select an area").click()
+    expect(page.locator("#map .bar")).to_contain_text("Draw around the works")
     box = canvas.bounding_box()
     corners = [(0.02, 0.02), (0.5, 0.02), (0.5, 0.98), (0.02, 0.98)]
     at = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners]

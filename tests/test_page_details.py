@@ -54,6 +54,17 @@ def test_a_detail_that_is_drawn_is_looked_for_in_parts_of_works(page):
     expect(inside).not_to_be_checked()
 
 
+def test_a_detail_much_smaller_than_the_parts_is_said_to_be(page):
+    small = "much smaller than the parts of works that were embedded"
+    page.goto("/?index=details&details=1&q=1@0,0,20,20:id:blue.png")
+    expect(page.locator("#summary")).to_contain_text(small)
+    page.goto("/?index=details&details=1&q=1@0,0,40,40:id:blue.png")
+    expect(page.locator("#summary")).to_have_text(
+        "among 3 works. A work counts by its most similar part, and so do the random works that "
+        "percentiles compare with."
+    )
+
+
 def test_without_tiles_a_detail_is_said_to_be_compared_with_whole_pictures(page):
     page.goto("/?index=colors&q=1:id:h60")
     expect(page.locator("#summary")).to_contain_text("among 30 works")

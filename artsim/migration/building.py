@@ -8,7 +8,7 @@ from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.embedding import EmbedSettings, EmbedSummary, Engine, embed_collection
 from artsim.errors import StoreError
 from artsim.models import Extractor
-from artsim.store import Store, begin_version, version_path
+from artsim.store import Store, begin_version, is_being_written, version_path
 
 
 def build_version(
@@ -31,7 +31,9 @@ def build_version(
     """
     if not store.manifest.complete:
         raise StoreError(
-            f"{str(store)!r} is unfinished; run 'artsim embed' again to finish it first"
+            f"{str(store)!r} is being embedded now; wait until it is done"
+            if is_being_written(store.path)
+            else f"{str(store)!r} is unfinished; run 'artsim embed' again to finish it first"
         )
     if not store.manifest.passport.differences(extractor.passport):
         raise StoreError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -16,7 +17,7 @@ from artsim.errors import SearchError, StoreError
 from artsim.index import layout_file, read_layout
 from artsim.places import as_path
 from artsim.prediction import Teacher
-from artsim.report import Caption
+from artsim.report import Caption, is_url
 from artsim.search import (
     SUBJECTS,
     Condition,
@@ -197,6 +198,17 @@ class Room:
     def sizes(self, rows: Sequence[int]) -> list[dict[str, int]]:
         """Return width and height of some works' pictures."""
         found: list[dict[str, int]] = self.works.take(rows, ["width", "height"]).to_pylist()
+        return found
+
+    def file(self, row: int) -> dict[str, Any]:
+        """Return format and bytes of a work's own file, as far as they can be known at once."""
+        ((_, image, _),) = self.works.known([row])
+        if image is None or is_url(image):
+            return {"format": None, "bytes": None}
+        file = Path(image)
+        found: dict[str, Any] = {"format": file.suffix[1:].upper() or None, "bytes": None}
+        with suppress(OSError):  # in an archive, or not here
+            found["bytes"] = file.stat().st_size
         return found
 
     def explain(self, answer: SearchAnswer, id_: str) -> list[Any]:

@@ -156,7 +156,13 @@ def work(room: InRoom, id: str) -> dict[str, Any]:
     row = room.works.row(id)
     (found,) = room.describe_works([row])
     caption = asdict(Caption.of(found["metadata"]))
-    more = {"captioned": Caption.columns(found["metadata"]), "others": other_pictures(room, row)}
+    added = room.store.added.items()
+    more = {
+        "captioned": Caption.columns(found["metadata"]),
+        "others": other_pictures(room, row),
+        "file": room.file(row),
+        "predicted": [name for name, column in added if column.is_prediction],
+    }
     return found | caption | more
 
 

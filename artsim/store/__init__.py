@@ -22,7 +22,14 @@ from artsim.store.compacting import PART_BYTES, merge_parts, merged_parts
 from artsim.store.counting import count_values
 from artsim.store.csv_files import CsvWriter, csv_text, csv_value
 from artsim.store.failures import FAILURES, Failure
-from artsim.store.files import clear_left, is_store, lock_index, whole_file, write_whole
+from artsim.store.files import (
+    clear_left,
+    is_being_written,
+    is_store,
+    lock_index,
+    whole_file,
+    write_whole,
+)
 from artsim.store.folder import Store
 from artsim.store.joining import RowsById
 from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part
@@ -72,6 +79,7 @@ __all__ = [
     "floats",
     "index_to_write",
     "indices",
+    "is_being_written",
     "is_store",
     "is_whole",
     "joined_lists",

@@ -196,6 +196,18 @@ def lock_index(path: Path) -> Iterator[None]:
         lock.release()
 
 
+def is_being_written(path: Path) -> bool:
+    """Return whether a process has locked an index for writing; False where that cannot be seen."""
+    if sys.platform == "win32":
+        return False
+    with suppress(OSError), (path / _LOCK).open("rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def check_free(path: Path) -> None:
     """Refuse a folder that contains anything but the beginnings of an index."""
     if path.is_dir() and not all(

@@ -216,13 +216,15 @@ def open_store(index: Path | str | None) -> Store:
 
     Prints a note on stderr where the index is unfinished.
     """
-    from artsim.store import Store
+    from artsim.store import Store, is_being_written
 
     store = Store.open(find_index(index), roots=chosen_roots())
     if not store.manifest.complete:
+        so_far = f"({plural(store.rows, 'picture')} so far)"
         print_notes(
-            f"{store} is unfinished ({plural(store.rows, 'picture')} so far); run 'artsim "
-            "embed' again to finish it"
+            f"{store} is being embedded now {so_far}"
+            if is_being_written(store.path)
+            else f"{store} is unfinished {so_far}; run 'artsim embed' again to finish it"
         )
     return store
 

@@ -22,6 +22,10 @@ import { makeViewing } from "./viewing.js";
 const REMEMBERED = 30; // answers, for going back
 const SIMILAR = 90; // a percentile below which a match is not called similar
 const FEW = 20; // works of an index, below which percentiles say little
+const TOO_SMALL =
+  ". The detail is much smaller than the parts of works that were embedded; draw a larger one, or embed with more --tiles.";
+const BY_PARTS =
+  ". A work counts by its most similar part, and so do the random works that percentiles compare with.";
 const EDGE = 8; // pixels between a menu and the window's edge
 const TYPING = 250; // milliseconds without a key after which words are looked for
 
@@ -51,6 +55,7 @@ const index = () => indexes.find((each) => each.name === state.index);
  */
 function change(changes, { focus = false, replaces = false } = {}) {
   if (isLeaving) return undefined; // a box that is left because it is removed
+  if (changes.terms?.length === 0) changes = { ...states.UNRELATED, ...changes };
   const narrows = Object.keys(changes).some((key) => key !== "k" && key !== "color");
   if (narrows && changes.k === undefined) changes = { ...changes, k: states.PAGE };
   if (!replaces) history.replaceState({ ...history.state, scroll: scrollY }, "");
@@ -454,9 +459,10 @@ function howFound({ rows, searched, missing, unknown, matches }) {
     .join("; ");
 }
 
-/** Say that a detail is compared with whole pictures, and what would find it as a part of them. */
+/** Say that a detail is compared with whole pictures or larger parts, and what would find it. */
 function aboutDetail() {
-  if (state.details || !states.hasDetail(state.terms)) return [];
+  if (!states.hasDetail(state.terms)) return [];
+  if (state.details) return states.isSmall(state.terms, index()) ? [TOO_SMALL] : [BY_PARTS];
   const said = ". The detail is compared with whole pictures; to find works that contain it, ";
   if (index().tiles) return [`${said}tick “Find works that contain it as a detail”.`];
   const command = make("code", {}, `artsim embed ${index().collection} --tiles 3 -o DIR`);

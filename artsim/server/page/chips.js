@@ -22,7 +22,7 @@ export function makeChips(list, change) {
     });
     list.replaceChildren(
       ...filters.map(([name, value, without]) => chip(name, value, () => change(without))),
-      ...state.exclude.map((id) => hidden(index.name, id, state, change)),
+      ...(state.terms.length ? state.exclude : []).map((id) => hidden(index.name, id, state, change)),
     );
     const chips = list.children.length;
     if (chips > 1) {

@@ -145,6 +145,7 @@ export function makeCollection(bar, actions) {
 
   function head() {
     const works = ids().length;
+    const several = Object.keys(sets()).length > 1; // then the set is named by its list
     const button = (keep, text, onclick, more = {}) =>
       make("button", { type: "button", "data-keep": keep, onclick, ...more }, text);
     const opener = button("open", many(works, "work"), () => {
@@ -180,7 +181,7 @@ export function makeCollection(bar, actions) {
     const like = () => (works > TERMS ? actions.teach(ids()) : actions.ask(ids()));
     return [
       fold,
-      Object.keys(sets()).length > 1 ? choice : null,
+      several ? choice : null,
       opener,
       make("span", { className: "room" }),
       works
@@ -195,7 +196,7 @@ export function makeCollection(bar, actions) {
           })
         : null,
       works ? exports_() : null,
-      menu("more", `${state.open} ▾`, [
+      menu("more", `${several ? "Set" : state.open} ▾`, [
         works ? ["Find similar works", like] : null,
         ["Rename", rename],
         ["New set", start],
@@ -340,7 +341,9 @@ export function makeCollection(bar, actions) {
       place.append(item);
     }
     const asks = make("p", { className: "quiet asks", role: "status" }, "Choose two works to compare.");
-    return [chosen ? asks : null, place].filter(Boolean);
+    const canDrag = ids().length > 1 && !matchMedia("(hover: none)").matches;
+    const hint = canDrag ? make("p", { className: "quiet asks" }, "Drag works to put them in order.") : null;
+    return [chosen ? asks : hint, place].filter(Boolean);
   }
 
   /** Write the name of a work where it is shown. */

@@ -130,8 +130,11 @@ export function dropWaiting() {
   waiting.clear();
 }
 
-/** A percentile as people write it: 99.6th, 91st, 46.3th. */
+const HIGHEST = 99.995; // a percentile that four digits would call 100
+
+/** A percentile as people write it: 99.6th, 91st, 46.3th; the highest is not 100th. */
 export function percentile(value) {
+  if (value >= HIGHEST) return ">99.99th";
   const text = String(Number(value.toPrecision(4)));
   if (text.includes(".")) return `${text}th`;
   const ending = /(^|[^1])[123]$/.test(text) ? ["st", "nd", "rd"][text.at(-1) - 1] : "th";

@@ -56,8 +56,9 @@ export function makeDuplicates(section, actions) {
     const answer = await ask(0, signal);
     if (signal?.aborted || name !== index) return;
     if (found?.state === "looking" && answer.state === "ready") api.forget();
+    const isOther = found?.total !== answer.total || found.works !== answer.works; // found by 'artsim dupes' since
+    const isSame = !isOther && JSON.stringify(answer.groups) === JSON.stringify(shown.slice(0, answer.groups.length));
     found = answer;
-    const isSame = JSON.stringify(answer.groups) === JSON.stringify(shown.slice(0, answer.groups.length));
     if (!isSame || !answer.groups.length) shown = answer.groups;
     draw();
     if (found.state === "looking") again();
@@ -114,6 +115,7 @@ export function makeDuplicates(section, actions) {
     return [
       make("h2", {}, "Duplicates"),
       make("p", { className: "quiet", role: "status" }, summary()),
+      isReady && !found.kinds.transformed ? notLooked() : "",
       done,
       isReady && all
         ? make(
@@ -128,6 +130,9 @@ export function makeDuplicates(section, actions) {
           : "",
     ];
   }
+
+  const notLooked = () =>
+    make("p", { className: "quiet" }, "Not among them: cropped, mirrored or rotated copies. To find these, run ", make("code", {}, `artsim dupes ${actions.index().path} --transformed`));
 
   function summary() {
     const all = many(found.rows, "work");
@@ -188,8 +193,11 @@ export function makeDuplicates(section, actions) {
     const look = (work, other) =>
       actions.among(work, ids, other, (of) => [
         { text: "Keep", run: () => keepOne(of, ids), isOn: () => isKept(of.id) },
-        { text: "Not a duplicate", run: () => differ(several ? [of.id] : ids), isOn: () => isDifferent(of.id) },
-      ]);
+        // Of two it is said once.
+        several || of.id !== other.id
+          ? { text: "Not a duplicate", run: () => differ(several ? [of.id] : ids), isOn: () => isDifferent(of.id) }
+          : null,
+      ].filter(Boolean));
     const lines = [
       scores.length ? `similarity ${scores.join("–")}` : "",
       works.length === 2 && pairs.length ? evidence(pairs[0]) : "",
@@ -248,6 +256,7 @@ export function makeDuplicates(section, actions) {
 
   async function exportIt() {
     try {
+      await render(); // the file has the groups that are shown
       download(await api.exportedDuplicates(index, decided), "duplicates.csv");
       actions.say("Saved");
     } catch (error) {

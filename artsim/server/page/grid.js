@@ -203,13 +203,19 @@ function placeOf(element) {
   return [...item.parentElement.children].indexOf(item);
 }
 
+/** Return how many are below a percentile: "All" only if it is all. */
+function shareOf(value) {
+  if (value === 100) return "All";
+  return `${value > 99.99 ? "More than 99.99" : Number(value.toPrecision(4))}% of`;
+}
+
 /** How similar a match is to the query: its percentile, or else its score. */
 function similarity(work, isAnswer) {
   const score = work.score.toFixed(3);
   const rank = work.percentile === null ? null : `${percentile(work.percentile)} percentile`;
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
   const text = [
-    rank ? `${work.percentile < 100 ? `${Number(work.percentile.toPrecision(4))}% of random pairs` : "All random pairs"} of works are less similar` : null,
+    rank ? `${shareOf(work.percentile)} ${work.box ? "random parts are less similar to the most similar part of a random work" : "random pairs of works are less similar"}` : null,
     `Score ${score}; ${isAnswer ? "1 is the same picture" : "above 0.5 is a yes"}`,
     shares.length > 1 ? shares.join(" + ") : null,
   ]

@@ -1,7 +1,7 @@
 /** The map's frame: what it is colored by, its legend, and its buttons. */
 
 import { groups as findGroups, map as findMap } from "./api.js";
-import { columnName, count, make, many } from "./dom.js";
+import { columnName, count, make, many, show } from "./dom.js";
 import { GRADIENT, classColor } from "./colors.js";
 import { makeMap } from "./map.js";
 import { choice } from "./options.js";
@@ -32,6 +32,7 @@ export function makeMapView(section, actions) {
     const legend = make("ul", { className: "legend" });
     const columns = index.colors;
     const summary = make("p", { className: "quiet" });
+    const hint = make("p", { className: "quiet", role: "status" }); // while an area is drawn
     const refine = make("span", {});
     const color = make("span", {});
     const button = (name, text, run) =>
@@ -51,6 +52,8 @@ export function makeMapView(section, actions) {
     function press(on) {
       area.setAttribute("aria-pressed", String(on));
       map.draws(on);
+      show(summary, !on);
+      hint.textContent = on ? "Draw around the works, on the map." : "";
     }
     press(false);
     section.replaceChildren(
@@ -59,6 +62,7 @@ export function makeMapView(section, actions) {
         { className: "bar" },
         make("h2", {}, "Map"),
         summary,
+        hint,
         make(
           "div",
           { className: "tools" },

@@ -29,6 +29,10 @@ export const START = {
   color: null, // the map's label
 };
 
+/** How matches must be related to a query: without a query nothing is. */
+const { notSame, maxPer, earlierThan, contemporary, years, exclude, minPercentile } = START;
+export const UNRELATED = { notSame, maxPer, earlierThan, contemporary, years, exclude, minPercentile };
+
 export const THE_QUERY = "query"; // in the address: earlier than the query, whatever it is
 
 const TERM = /^(-?\d*\.?\d+)(?:@([\d.]+),([\d.]+),([\d.]+),([\d.]+))?:(id|text|url):(.*)$/s;
@@ -166,6 +170,12 @@ export function hasPercentiles(state) {
 
 /** Return whether a query has a detail of a picture. */
 export const hasDetail = (terms) => terms.some(({ crop }) => crop);
+
+/** Return whether a detail is less than half as wide and high as the tiles of works. */
+export function isSmall(terms, { tiles }) {
+  const least = 100 / (tiles + 1); // per cent: half a tile
+  return terms.some(({ crop }) => crop && Math.max(crop[2], crop[3]) < least);
+}
 
 /** Return whether works are searched for that contain the query: if it has a detail, and they have tiles. */
 export const looksInside = (terms, index) => index.tiles > 0 && hasDetail(terms);

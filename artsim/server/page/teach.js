@@ -13,6 +13,7 @@ const EXPORTS = {
   html: `The ${LIKELIEST} likeliest, as a page`,
   all: "All works and marks, as CSV",
 };
+const WITH_MARKS = `The ${LIKELIEST} likeliest include the works that you marked yes.`;
 const NOTHING = { name: "", saved: null, yes: [], no: [] }; // saved: the name it was saved by
 
 /**
@@ -389,8 +390,8 @@ export function makeTeach(panel, actions) {
   /** Say how the marks become columns of the index, where the page cannot save them. */
   const note = () =>
     actions.index().saves
-      ? ""
-      : `To keep the marks, export them, then run:\nartsim teach ${columnOf(concept.name) || "NAME"} --marks ${file("all")}`;
+      ? WITH_MARKS
+      : `${WITH_MARKS}\n\nTo keep the marks, export them, then run:\nartsim teach ${columnOf(concept.name) || "NAME"} --marks ${file("all")}`;
 
   async function exportIt(kind) {
     try {

@@ -271,7 +271,7 @@ export function makeViewer(dialog, actions) {
         make(
           "tbody",
           {},
-          [["ID", found.id], ["Pixels", `${found.width} × ${found.height}`], ...rows]
+          [["ID", found.id], ["Pixels", pixels(found)], ["File", fileOf(found)], ...rows]
             .filter(([, value]) => value)
             .map(([name, value]) =>
               make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, linked(value))),
@@ -326,20 +326,34 @@ export function makeViewer(dialog, actions) {
   };
 }
 
+const pixels = ({ width, height }) => `${width} × ${height}`;
+
+/** Return format and size of a work's file, as far as they are known. */
+function fileOf({ file: { format, bytes } }) {
+  const size = bytes === null ? "" : bytes < 1e6 ? `${count(Math.ceil(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  return [format, size].filter(Boolean).join(", ");
+}
+
 /** Say in which columns the records of two works differ, the one on the left first. */
 function differences(left, right) {
-  const value = (work, name) => asText(name === null ? `${work.width} × ${work.height}` : work.metadata[name]);
-  const names = [null, ...new Set([left, right].flatMap(({ metadata }) => Object.keys(metadata)))];
-  const rows = names.filter((name) => value(left, name) !== value(right, name));
   const sides = [left, right];
+  const predicted = sides.flatMap((work) => work.predicted); // says nothing of which is the better picture
+  const columns = new Set(sides.flatMap(({ metadata }) => Object.keys(metadata)));
+  const rows = [
+    ["Pixels", ...sides.map(pixels)],
+    ["File", ...sides.map(fileOf)],
+    ...[...columns]
+      .filter((name) => !predicted.includes(name))
+      .map((name) => [columnName(name), ...sides.map(({ metadata }) => asText(metadata[name]))]),
+  ].filter(([, one, other]) => one !== other);
   if (!rows.length) return make("p", { className: "differences quiet" }, "Their records say the same.");
   const head = make("tr", {}, make("td", {}), sides.map(({ id }) => make("th", { scope: "col" }, id)));
-  const body = rows.map((name) =>
+  const body = rows.map(([name, ...values]) =>
     make(
       "tr",
       {},
-      make("th", { scope: "row" }, name === null ? "Pixels" : columnName(name)),
-      sides.map((work) => make("td", {}, value(work, name) || "no value")),
+      make("th", { scope: "row" }, name),
+      values.map((value) => make("td", {}, value || "no value")),
     ),
   );
   return make(
