@@ -5,6 +5,8 @@ import errno
 import hashlib
 import io
 import json
+import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -825,6 +827,24 @@ def test_pictures_of_waiting_visitors_are_embedded_together(store):
     ]
     assert sum(encoder.batches) == 9
     assert len(encoder.batches) < 9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_what_needs_the_network_gives_way_to_queries_by_id(store, monkeypatch):
+    niceness = {}
+    answer = Searcher.search_many
+
+    def watched(self, requests):
+        niceness[requests[0].k] = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        return answer(self, requests)
+
+    monkeypatch.setattr(Searcher, "search_many", watched)
+    batcher = Batcher(Searcher(store, encoder=Colors()))
+    for k, term in ((1, Term(id="a0")), (2, Term(data=png("red")))):
+        batcher.search(SearchRequest(terms=(term,), k=k)).result(timeout=20)
+    batcher.close()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert niceness == {1: own, 2: max(own, 10)}
 
 
 def test_a_wrong_query_does_not_spoil_the_rest_of_its_batch(store):

@@ -1,7 +1,8 @@
 """Batches concurrent queries: one thread per lane answers all that are waiting.
 
 Queries that need the network (pictures, text) have their own lane, so that a query by id never
-waits behind them. Queries that arrive while a lane is busy form its next batch.
+waits behind them, and comes first where both want the processor. Queries that arrive while a lane
+is busy form its next batch.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from artsim.errors import ArtsimError
 from artsim.search import SearchAnswer, Searcher, SearchRequest
+from artsim.server.priority import give_way
 
 _TOGETHER = {"ids": 64, "pictures": 16}  # queries answered at once
 
@@ -25,7 +27,10 @@ class Batcher:
         self._waiting: dict[str, queue.SimpleQueue[_Waiting]] = {
             lane: queue.SimpleQueue() for lane in _TOGETHER
         }
-        self._threads = {lane: ThreadPoolExecutor(1, f"artsim {lane}") for lane in _TOGETHER}
+        self._threads = {
+            "ids": ThreadPoolExecutor(1, "artsim ids"),
+            "pictures": ThreadPoolExecutor(1, "artsim pictures", initializer=give_way),
+        }
 
     def search(self, request: SearchRequest) -> Future[SearchAnswer]:
         """Search; the future returns the answer or raises its error."""

@@ -17,6 +17,7 @@ from artsim.duplicates import (
     pack_groups,
 )
 from artsim.errors import ArtsimError, StoreError, shortage_of
+from artsim.server.priority import give_way
 from artsim.splits import picture_looks
 from artsim.store import Store
 
@@ -88,6 +89,7 @@ class Duplicates:
         return self.progress()
 
     def _run(self) -> None:
+        give_way()
         try:
             found = self._find()
             try:

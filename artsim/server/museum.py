@@ -11,6 +11,7 @@ from artsim.errors import ArtsimError, SearchError, StoreError
 from artsim.index import is_current
 from artsim.search import Encoder, IndexEncoder, Opened, SearchBackend, Works
 from artsim.server.duplicates import Duplicates
+from artsim.server.priority import give_way
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
 from artsim.store import Store, send_index
@@ -97,7 +98,11 @@ class Museum:
         return changed
 
     def warm(self) -> None:
-        """Load the networks of all rooms, so that the first queries do not wait for it."""
+        """Load the networks of all rooms, so that the first queries do not wait for it.
+
+        In a thread of its own: it, and those that the networks start, give way to visitors.
+        """
+        give_way()
         try:
             self._warm(explain=False)
         finally:  # what cannot be loaded is said with each question
