@@ -276,6 +276,13 @@ def test_leaks_lists_each_and_can_be_strict(copies):
         ["picture", "1", "25.0%"],
         ["group", "1", "25.0%"],
     ]
+    assert table[-1] == "The split leaks 3 pictures; list each leak with --json"
+
+
+def test_leaks_says_at_the_end_that_there_are_none(copies):
+    args = ("leaks", "--split", "task", "--no-pictures", "--index", copies.path)
+    table = run(*args, "--table").splitlines()
+    assert table[-1] == "No leaks, checked by id, file"
 
 
 def test_knn_eval_refuses_a_leaking_split_on_request(copies):

@@ -831,8 +831,8 @@ def test_more_options_relate_matches_in_time_and_limit_them(page):
     expect(page.locator("#more")).to_have_text("Showing all 6 works")
     page.get_by_label("Per column").nth(1).select_option("title")
     expect(page).to_have_url(re.compile("max-per.artist=2&max-per.title=1"))
-    page.get_by_label("More similar than").last.fill("100")
-    page.get_by_label("More similar than").last.press("Enter")
+    page.get_by_label("Least percentile").last.fill("100")
+    page.get_by_label("Least percentile").last.press("Enter")
     expect(page.locator("#nothing")).to_contain_text("below the minimum of 100")
 
 

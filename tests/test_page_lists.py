@@ -346,6 +346,12 @@ def test_an_empty_list_offers_nothing_to_refine_by(page):
     page.goto("/?find=nowhere")
     expect(page.locator("#nothing")).to_be_visible()
     expect(page.locator("#refine summary")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Refine")).to_be_hidden()
+    page.set_viewport_size({"width": 390, "height": 800})
+    expect(page.get_by_role("button", name="Shuffle")).to_be_hidden()
+    expect(page.get_by_role("button", name="Refine")).to_be_hidden()
+    page.goto("/?find=hue+3")
+    expect(page.get_by_role("button", name="Refine")).to_be_visible()
 
 
 # --- the viewer and the tools -------------------------------------------------------------
@@ -396,6 +402,13 @@ def test_a_set_has_no_name_with_a_slash_and_is_emptied_or_deleted_by_name(page):
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Rename").click()
     expect(bar.locator("summary", has_text="▾")).to_have_text("boats ▾")
+    bar.locator("summary", has_text="▾").click()
+    asked = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    bar.get_by_role("button", name="Empty this set").click()
+    assert asked == ["Empty “boats”? It holds 1 work."]
+    expect(bar.get_by_role("button", name="1 work")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.accept())
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Empty this set").click()
     expect(bar).to_be_hidden()

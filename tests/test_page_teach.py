@@ -172,6 +172,7 @@ def test_a_set_has_a_name_and_there_are_several(page):
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Rename").click()
     expect(page.locator("#error")).to_contain_text("There is a set “Greens” already")
+    page.once("dialog", lambda dialog: dialog.accept())
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Delete this set").click()
     expect(bar.locator("summary", has_text="Greens ▾")).to_be_visible()

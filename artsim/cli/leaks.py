@@ -17,6 +17,7 @@ from artsim.cli.options.labels import column_option, group_option
 from artsim.cli.options.outputs import format_option, strict_option
 from artsim.cli.options.values import count_cores
 from artsim.cli.output import echo, note_left_out, print_json_lines, print_table, show_progress
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.splits import LeakReport
@@ -141,5 +142,8 @@ def _print_report(report: LeakReport) -> None:
         ]
     columns = ["set", "pictures", "leaks from", "by", "leaks", "share"]
     print_table(columns, rows, right=["pictures", "leaks", "share"])
-    if any(each.leaks for each in report.comparisons):
-        echo("List each leak with --json")
+    leaking = {leak.test_row for each in report.comparisons for leak in each.leaks}
+    if leaking:
+        echo(f"The split leaks {plural(len(leaking), 'picture')}; list each leak with --json")
+    else:
+        echo(f"No leaks, checked by {', '.join(report.checked)}")

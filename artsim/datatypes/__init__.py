@@ -8,6 +8,7 @@ from artsim.datatypes.estimate import FEW_GROUPS, Estimate
 from artsim.datatypes.files import name_as_text
 from artsim.datatypes.finite import finite
 from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
+from artsim.datatypes.ordinals import ordinal, percentile
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
 from artsim.datatypes.printable import plural, printable
 from artsim.datatypes.progress import Progress, no_progress
@@ -61,7 +62,9 @@ __all__ = [
     "name_as_text",
     "name_copy",
     "no_progress",
+    "ordinal",
     "parse_spec",
+    "percentile",
     "plural",
     "printable",
     "read_preprocessing",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from artsim.datatypes import printable
+from artsim.datatypes import ordinal, printable
 from artsim.errors import ImageError, StoreError
 from artsim.report.captions import is_url
 from artsim.report.figures import require_matplotlib
@@ -130,10 +130,9 @@ def rest_name(others: int, missing: int) -> str:
 
 def _century(number: int) -> str:
     """Name a century as ``ceil(year / 100)`` numbers it: the years -99 to 0 are number 0."""
-    ordinal = number if number > 0 else 1 - number
-    teens = ordinal % 100 in (11, 12, 13)
-    ending = "th" if teens else {1: "st", 2: "nd", 3: "rd"}.get(ordinal % 10, "th")
-    return f"{ordinal}{ending} century{'' if number > 0 else ' BC'}"
+    if number > 0:
+        return f"{ordinal(number)} century"
+    return f"{ordinal(1 - number)} century BC"
 
 
 def draw_pictures(

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from artsim.datatypes import ordinal
 from artsim.store import write_whole
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def _environment() -> Environment:
         "has_interval": _has_interval,
         "interval": lambda estimate, metric="": " ".join(_parts(estimate, metric)).strip(),
         "number": "{:,}".format,
-        "ordinal": _ordinal,
+        "ordinal": ordinal,
         "parts": _parts,
         "percent": _percent,
         "quantity": lambda n, noun: f"{n:,} {noun}{'' if n == 1 else 's'}",
@@ -85,9 +86,3 @@ def _parts(estimate: Estimate, metric: str = "") -> tuple[str, str]:
         value = f"{estimate.value:.1%}"
         low, high = (f"{100 * end:.1f}" for end in (estimate.low, estimate.high))
     return value, f"({low}\N{EN DASH}{high})" if _has_interval(estimate) else ""
-
-
-def _ordinal(rank: int) -> str:
-    if rank % 100 in (11, 12, 13):
-        return f"{rank}th"
-    return f"{rank}{ {1: 'st', 2: 'nd', 3: 'rd'}.get(rank % 10, 'th') }"

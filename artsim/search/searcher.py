@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import percentile
 from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
 from artsim.index import unit
 from artsim.search.backend import SearchBackend
@@ -285,9 +286,10 @@ def _nothing(matches: Sequence[Match], request: SearchRequest) -> str:
     if not matches:
         return "No match: no other work meets the conditions"
     nearest = matches[0]
+    rank = percentile(nearest.percentile or 0)
     return (
-        f"No good match: the nearest, {nearest.id}, is at percentile {nearest.percentile:.4g} of "
-        f"random pairs, below the minimum of {request.min_percentile:g}"
+        f"No good match: the nearest, {nearest.id}, is at the {rank} percentile of random pairs, "
+        f"below the minimum of {request.min_percentile:g}"
     )
 
 

@@ -202,7 +202,7 @@ export function makeCollection(bar, actions) {
         ["New set", start],
         ["Teach a concept with it", () => actions.teach(ids())],
         actions.index().saves ? ["Save as a column", save] : null,
-        ["Empty this set", () => put([])],
+        works ? ["Empty this set", empty] : null,
         ["Delete this set", remove],
       ]),
     ].filter(Boolean);
@@ -387,11 +387,17 @@ export function makeCollection(bar, actions) {
     set({ open: given, sets: { [given]: ids(), ...others } });
   }
 
+  const isSure = (does) => confirm(`${does}? It holds ${many(ids().length, "work")}.`);
+
+  function empty() {
+    if (isSure(`Empty “${state.open}”`)) put([]);
+  }
+
   async function remove() {
     const { open } = state;
     const isSaved = open in saved && actions.index().saves;
+    if (isSaved ? !confirm(`Delete the saved set “${open}” for everybody?`) : ids().length && !isSure(`Delete “${open}”`)) return;
     if (isSaved) {
-      if (!confirm(`Delete the saved set “${open}” for everybody?`)) return;
       try {
         await api.deleteSet(name, open);
       } catch (error) {

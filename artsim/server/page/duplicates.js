@@ -9,11 +9,12 @@ import { download } from "./tools.js";
 const PAGE = 12; // groups shown at first, and added as the visitor scrolls
 const WAIT = 700; // milliseconds until the page asks again how far the search is
 const KINDS = {
-  exact: "The same file",
-  near: "Copies",
-  transformed: "Mirrored, rotated or cropped",
-  "same-work": "The same work",
-  series: "Look-alikes",
+  // With the words of 'artsim dupes' and its files.
+  exact: "Exact copies",
+  near: "Near copies",
+  transformed: "Transformed copies",
+  "same-work": "Same work",
+  series: "Series of look-alikes",
 };
 const NOTHING = { keep: [], different: [] };
 

@@ -25,6 +25,7 @@ export function makeRefine(panel, actions) {
     // A column may be filtered by a word and by its values.
     const isOwn = (each, column) => each.column === column && each.op !== "contains";
     const without = (column) => conditions.filter((each) => !isOwn(each, column));
+    const useful = facets.filter((facet) => isUseful(facet, conditions));
     panel.replaceChildren(
       make(
         "div",
@@ -39,7 +40,7 @@ export function makeRefine(panel, actions) {
           : null,
         make("button", { type: "button", className: "refine-button", onclick: actions.close }, "Done"),
       ),
-      ...facets.filter((facet) => isUseful(facet, conditions)).map((facet, place) => {
+      ...useful.map((facet, place) => {
         const own = conditions.find((each) => isOwn(each, facet.column));
         const set = (condition) =>
           actions.changed(
@@ -61,6 +62,7 @@ export function makeRefine(panel, actions) {
         return details;
       }),
     );
+    document.body.classList.toggle("unrefined", !useful.length && !conditions.length);
     if (focused) panel.querySelector(`[data-keep="${CSS.escape(focused)}"]`)?.focus();
   }
 
