@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.metrics.paired import paired_map, paired_mean, paired_share
+from artsim.metrics.intervals import estimate_share
+from artsim.metrics.paired import (
+    Difference,
+    paired_map,
+    paired_mean,
+    paired_share,
+    separate_difference,
+)
 from artsim.metrics.ranking import Ranking
 
 
@@ -112,3 +120,31 @@ def test_no_interval_is_known_where_resampling_shows_no_difference():
 def test_scores_of_other_pictures_are_refused():
     with pytest.raises(EvaluationError, match="2 and 3 scores are not of the same pictures"):
         paired_share(np.ones(2, dtype=bool), np.ones(3, dtype=bool))
+
+
+def test_the_interval_between_two_test_sets_is_newcombes():
+    # Newcombe 1998, table II: 56 of 70 against 48 of 80, method 10.
+    first, second = (estimate_share(np.arange(n) < right) for right, n in ((48, 80), (56, 70)))
+    found = separate_difference(first, second)
+    assert (found.estimate.low, found.estimate.high) == pytest.approx((0.0524, 0.3339), abs=1e-4)
+    assert (found.estimate.value, found.is_noise) == (pytest.approx(0.2), False)
+
+
+def test_wide_intervals_that_overlap_show_no_difference_and_no_lack_of_one():
+    first, second = Estimate(0.444, 0.246, 0.663, 18), Estimate(0.312, 0.083, 0.455, 16, 4)
+    found = separate_difference(first, second)
+    assert found.estimate.low < -0.3 < 0.1 < found.estimate.high
+    assert (found.estimate.groups, found.is_noise) == (4, True)
+
+
+def test_no_interval_of_one_score_is_none_of_the_difference():
+    nothing = Estimate(0.5, math.nan, math.nan, 9, 1)
+    found = separate_difference(Estimate(0.9, 0.8, 0.95, 100), nothing)
+    assert math.isnan(found.estimate.low)
+    assert math.isnan(found.estimate.high)
+    assert found.is_noise
+
+
+def test_a_difference_over_few_groups_is_noise_as_its_interval_is_too_narrow():
+    assert Difference(Estimate(0.3, 0.2, 0.4, 90, 6), None).is_noise
+    assert not Difference(Estimate(0.3, 0.2, 0.4, 90, 60), None).is_noise

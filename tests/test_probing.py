@@ -646,9 +646,10 @@ def test_a_grouped_split_is_shown_with_the_ordinary_one(path):
         ["by", "painter"],
     ]
     assert (
-        "hue: 1.000 if the painter of a test picture may be in the training set, 1.000 if not"
-        in (result.stdout)
-    )
+        "hue: 1.000 if the painter of a test picture may be in the training set, 1.000 if not:\n"
+        "  +0.000 ("
+    ) in result.stdout
+    assert "), too uncertain to say how much recognizing the painter helps" in result.stdout
     assert "stratified by hue; 84 training, 12 validation" in result.stdout
     assert "stratified by hue, each painter in one set" in result.stdout
     found = [json.loads(line) for line in run("probe", "--index", path, *args).stdout.splitlines()]

@@ -1,7 +1,9 @@
 """A report on an index of three hues: what it finds, what it refuses, and what the page shows."""
 
 import csv
+import html as html_module
 import json
+import math
 import re
 import shutil
 import sys
@@ -19,8 +21,10 @@ from PIL import Image
 
 from artsim.cli import cli
 from artsim.cli.report import _print
+from artsim.datatypes import Estimate
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError
+from artsim.metrics import Difference, separate_difference
 from artsim.metrics.intervals import wilson
 from artsim.models import Extractor
 from artsim.readers import ReaderOptions, read_collection
@@ -343,6 +347,44 @@ def test_intervals_over_few_groups_are_marked(found):
     label = replace(label, grouped=replace(label.grouped, methods=scores))
     text, _ = study_page(replace(found, labels=(label,)), "artsim report")
     assert "Its intervals rest on 3 groups and are likely too narrow." in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            Estimate(-0.132, -0.37, 0.07, 16, 40),
+            "changes by -13.2 points there (95% interval -37.0 to +7.0), which is too uncertain to "
+            "say how much of its score comes from having seen the same artist.",
+        ),
+        (
+            Estimate(0.037, -0.2, 0.3, 24, 40),
+            "changes by +3.7 points there (95% interval -20.0 to +30.0), which is too uncertain",
+        ),
+        (Estimate(-0.4, -0.6, -0.2, 90, 6), "-20.0), which is too uncertain"),
+        (Estimate(-0.4, math.nan, math.nan, 90, 1), "-40.0 points there, which is too uncertain"),
+        (
+            Estimate(-0.4, -0.6, -0.2, 90, 60),
+            "-20.0), more than chance explains: its score in the split 'side' rests in part on "
+            "having seen the same artist.",
+        ),
+        (
+            Estimate(0.4, 0.2, 0.6, 90, 60),
+            "more than chance explains: the two test sets differ in more than the artist.",
+        ),
+    ],
+)
+def test_what_a_score_owes_to_the_artist_is_said_as_far_as_the_figures_show_it(found, change, said):
+    (label,) = found.labels
+    label = replace(label, grouped=replace(label.grouped, change=Difference(change, None)))
+    text, _ = study_page(replace(found, labels=(label,)), "artsim report")
+    assert said in html_module.unescape(text)
+
+
+def test_the_change_in_a_study_is_that_of_its_two_scores(found):
+    (label,) = found.labels
+    ordinary, again = label.method("probe"), label.grouped.method("probe")
+    assert label.grouped.change == separate_difference(ordinary, again)
 
 
 def test_figures_have_a_text_description(html):

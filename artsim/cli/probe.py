@@ -31,6 +31,7 @@ from artsim.cli.output import (
     print_split,
     print_table,
     show_progress,
+    signed,
 )
 from artsim.datatypes import plural
 
@@ -281,11 +282,22 @@ def _print_calibration(each: LabelProbe) -> None:
 
 
 def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> str:
-    """Explain the two scores of a label."""
+    """Say how far apart the two scores of a label are, and what that shows."""
+    from artsim.metrics import separate_difference
+
+    found = separate_difference(ordinary.probe, apart.probe)
+    change = found.estimate
+    size = signed(change, _digits(apart, abs(change.high - change.low)))
+    if found.is_noise:
+        shows = f"too uncertain to say how much recognizing the {group} helps"
+    elif (change.value > 0) == (apart.metric == "MAE"):
+        shows = f"more than chance explains: recognizing the {group} helps"
+    else:
+        shows = f"more than chance explains: the test sets differ in more than the {group}"
     return (
         f"{ordinary.label.name}: {_show(ordinary, ordinary.probe.value)} if the {group} of a "
         f"test picture may be in the training set, {_show(apart, apart.probe.value)} if not:\n"
-        f"  the difference is due to recognizing the {group}"
+        f"  {size}, {shows}"
     )
 
 

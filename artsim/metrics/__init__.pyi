@@ -32,6 +32,7 @@ from .neighbors import blocks_to_unit as blocks_to_unit
 from .neighbors import to_unit as to_unit
 from .paired import Difference as Difference
 from .paired import paired_share as paired_share
+from .paired import separate_difference as separate_difference
 from .pairs import auc as auc
 from .pairs import pair_scores as pair_scores
 from .pixels import rmse as rmse

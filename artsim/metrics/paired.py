@@ -1,7 +1,8 @@
-"""How much one model is better than another on the same pictures, and whether that is noise.
+"""How much better one score is than another, and whether that is noise.
 
-Both models are right or wrong on the same pictures, so their scores rise and fall together: the
-interval of the difference is narrower than those of the two scores suggest.
+Two models on the same pictures are right or wrong together, so the interval of their difference is
+narrower than those of the two scores suggest. Of other pictures, such as another test set, it is
+not: that two intervals overlap shows neither a difference nor that there is none.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _Z = 1.959964  # of a 95% interval
 
 @dataclass(frozen=True)
 class Difference:
-    """How much a second model's score is above a first one's."""
+    """How much a second score is above a first one."""
 
     estimate: Estimate
     p: float | None  # two-sided, McNemar's exact one; None where rows are not right or wrong
@@ -32,10 +33,12 @@ class Difference:
     def is_noise(self) -> bool:
         """Whether other pictures might well show no difference, or the opposite one.
 
-        So it is where no interval is known.
+        So it is where no interval is known, or where it rests on few groups and is too narrow.
         """
         if self.p is not None:
             return self.p >= _SIGNIFICANT
+        if self.estimate.has_few_groups:
+            return True
         return not (self.estimate.low > 0 or self.estimate.high < 0)
 
     def to_json(self, name: str) -> dict[str, float | bool | None]:
@@ -111,6 +114,21 @@ def paired_map(
     groups_drawn = number(groups, first.n)[1]
     shifted = found - found.mean() + value
     return Difference(between(value, shifted, first.n, groups, groups_drawn), None)
+
+
+def separate_difference(first: Estimate, second: Estimate) -> Difference:
+    """Compare the scores of other rows, such as of two test sets.
+
+    The interval follows from those of the two scores (Newcombe 1998, method 10,
+    doi:10.1002/(SICI)1097-0258(19980430)17:8<873::AID-SIM779>3.0.CO;2-I). It takes the rows for
+    independent: of two sets that share rows it is rather too wide.
+    """
+    value = second.value - first.value
+    down = math.hypot(second.value - second.low, first.high - first.value)
+    up = math.hypot(second.high - second.value, first.value - first.low)
+    groups = [each.groups for each in (first, second) if each.groups is not None]
+    n, fewest = min(first.n, second.n), min(groups, default=None)
+    return Difference(Estimate(value, value - down, value + up, n, fewest), None)
 
 
 def _check(one: int, other: int) -> None:

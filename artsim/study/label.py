@@ -17,7 +17,7 @@ from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
 from artsim.labels import LabelKind
 from artsim.labels.trees import Hierarchy
-from artsim.metrics import KNN_KS, accuracy, vote
+from artsim.metrics import KNN_KS, accuracy, separate_difference, vote
 from artsim.splits import Evidence, LeakKind, find_leaks
 from artsim.study.data import Codes, Rows, StudyData
 from artsim.study.errors import study_predictions
@@ -225,7 +225,8 @@ def _grouped(context: StudyContext, found: LabelProbe) -> Grouped | None:
         (again,) = probe(context.data.store, plan, device=context.data.device)
     except EvaluationError as error:
         return Grouped(group, None, (), purity, seen, reason=str(error))
-    return Grouped(group, _split_facts(context, again), _methods(again), purity, seen)
+    change = separate_difference(found.probe, again.probe)
+    return Grouped(group, _split_facts(context, again), _methods(again), purity, seen, change)
 
 
 def _purity(codes: Codes, groups: Codes) -> float | None:

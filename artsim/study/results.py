@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate, TapInfo
 from artsim.evaluation.hierarchy import BackOff
-from artsim.metrics import HierarchyScores
+from artsim.metrics import Difference, HierarchyScores
 from artsim.study.findings import ClassScore, Outliers, PredictionStudy, Work
 
 
@@ -86,6 +86,7 @@ class Grouped(Compared):
     methods: tuple[MethodScore, ...]
     purity: float | None  # share of the pictures whose class is the most common one of their group
     seen: int  # test pictures of the ordinary split whose group is in its training set
+    change: Difference | None = None  # of the probe's score, from the ordinary split to this one
     reason: str | None = None  # why there can be none
 
 
