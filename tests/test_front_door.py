@@ -88,6 +88,8 @@ def test_all_forms_of_a_query_find_the_same_works(museum):
     assert museum.similar(Path(file).read_bytes(), k=5).ids == [id_, *by_id.ids]
     with Image.open(file) as picture:
         assert museum.similar(picture, k=1).ids == [id_]  # the work itself: a copy of its pixels
+    vector = museum.vectors()[3]
+    assert museum.similar(vector, k=5).ids == [id_, *by_id.ids]
     two = museum.similar([id_, by_id.ids[0]], k=3)
     assert id_ not in two.ids
 

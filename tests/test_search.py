@@ -220,17 +220,42 @@ def test_requests_that_no_index_can_answer_are_refused(options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "one of id, file, data or text; give exactly one"),
+        ({}, "one of id, file, data, text or vector; give exactly one"),
         ({"id": "a", "text": "b"}, "give exactly one"),
         ({"id": "a", "weight": 0}, "the weight of a is 0; give a number that is not zero"),
         ({"id": "a", "weight": float("nan")}, "the weight of a is nan"),
         ({"text": " "}, "the text is empty"),
         ({"text": "gold", "box": Box(0, 0, 1, 1)}, "of a picture, not of “gold”"),
+        ({"vector": np.ones(2), "box": Box(0, 0, 1, 1)}, "of a picture, not of the vector"),
     ],
 )
 def test_a_term_has_exactly_one_query(options, message):
     with pytest.raises(SearchError, match=message):
         Term(**options)
+
+
+def test_a_vector_is_compared_by_the_tap_that_is_searched(compass):
+    east = SearchRequest(terms=(Term(vector=np.array([2.0, 0.0])),), k=2)  # of any length
+    found = compass.search(east)
+    by_id = compass.search(SearchRequest(terms=(Term(id="a0"),), k=2))
+    assert found.queries[0].name == "the vector"
+    assert found.matches[0].id == "a0"  # at 0 degrees; a work that is asked about does not match
+    assert found.matches[0].score == pytest.approx(1)
+    assert found.matches[1].id == by_id.matches[0].id
+
+
+@pytest.mark.parametrize(
+    ("vector", "message"),
+    [
+        (np.ones(3), r"the shape \(3,\); the vectors of the tap 'east' have 2 numbers"),
+        (np.ones((1, 2)), r"the shape \(1, 2\)"),
+        (np.zeros(2), "zero or has numbers that are not finite"),
+        (np.array([1, np.nan]), "zero or has numbers that are not finite"),
+    ],
+)
+def test_a_vector_that_cannot_be_compared_is_refused(compass, vector, message):
+    with pytest.raises(SearchError, match=message):
+        compass.search(SearchRequest(terms=(Term(vector=vector),)))
 
 
 def test_terms_that_cancel_out_are_refused(compass):

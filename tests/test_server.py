@@ -229,7 +229,7 @@ def test_the_closest_term_counts_on_request(visitor):
     ("body", "status", "said"),
     [
         ({"terms": [{"id": "a0"}], "details": True}, 400, "--tiles"),
-        ({"terms": [{"id": "a00"}]}, 400, "no picture has the id 'a00' in 'compass index'"),
+        ({"terms": [{"id": "a00"}]}, 404, "no picture has the id 'a00' in 'compass index'"),
         ({"terms": []}, 400, "the query is empty"),
         ({"terms": [{"id": "a0", "text": "b"}]}, 400, "exactly one"),
         ({"terms": [{"id": "a0"}], "k": 51}, 400, "at most 50 matches are possible, got k = 51"),
@@ -809,6 +809,32 @@ def test_an_answer_that_takes_too_long_times_out(museum, monkeypatch):
 def test_the_interface_has_an_openapi_description(visitor):
     paths = visitor.get("/api/openapi.json").json()["paths"]
     assert {"/api/{index}/search", "/api/{index}/uploads", "/api/indexes"} <= set(paths)
+    search = paths["/api/{index}/search"]["post"]
+    assert (search["operationId"], search["tags"]) == ("search_search", ["search"])
+    for code in ("400", "404", "422", "429", "503"):  # as they are answered
+        schema = search["responses"][code]["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Refused"}
+    assert list(paths["/api/{index}/uploads"]["post"]["requestBody"]["content"]) == ["image/*"]
+    operations = [each["operationId"] for path in paths.values() for each in path.values()]
+    assert len(set(operations)) == len(operations)
+
+
+def test_the_description_of_the_interface_says_that_a_token_is_needed(museum):
+    described = Visitor(make_app(museum, tokens=["t"]), headers={"authorization": "Bearer t"})
+    found = described.get("/api/openapi.json").json()
+    assert found["components"]["securitySchemes"] == {
+        "HTTPBearer": {"type": "http", "scheme": "bearer"}
+    }
+    assert found["paths"]["/api/indexes"]["get"]["security"] == [{"HTTPBearer": []}]
+
+
+def test_a_work_that_is_not_there_is_404_wherever_it_is_named(visitor):
+    for answer in (
+        visitor.get(f"{ROOM}/work", params={"id": "zz"}),
+        visitor.post(f"{ROOM}/search", json={"terms": [{"id": "zz"}]}),
+    ):
+        assert answer.status_code == 404
+        assert "'zz'" in answer.json()["error"]
 
 
 # --- many visitors ------------------------------------------------------------------------

@@ -95,8 +95,8 @@ class Index:
 
         Args:
             query: A path or URL of a picture, the id of a work, a Pillow image, the bytes of an
-                image file, an `artsim.Term`, or several of these, which are averaged. Text is
-                written ``"text:a golden halo"`` and needs a CLIP model.
+                image file, a vector as a NumPy array (D,), an `artsim.Term`, or several of these,
+                which are averaged. Text is written ``"text:a golden halo"`` and needs a CLIP model.
             k: Matches to return.
             where: An SQL condition over the columns of the catalog: ``"year < 1900"``.
             options: Fields of `artsim.SearchRequest`: ``not_same=("artist",)``,

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from artsim.errors import SearchError, UnknownWorkError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL.Image import Image
 
     from artsim.fetch import FetchSettings
     from artsim.search import Term, Works
 
-QueryLike: TypeAlias = "str | Path | bytes | Image | Term"
+QueryLike: TypeAlias = "str | Path | bytes | Image | NDArray[np.floating] | Term"
 
 _TEXT = "text:"
 _TITLE = 200  # characters that a title has at most
@@ -37,7 +39,7 @@ def read_queries(query: QueryLike | Sequence[QueryLike], works: Works) -> tuple[
 
 
 def read_query(query: QueryLike, works: Works, *, fetching: FetchSettings | None = None) -> Term:
-    """Read a query: a file, a web address, an id, ``text:WORDS``, bytes or a Pillow image.
+    """Read a query: a file, web address, id, ``text:WORDS``, bytes, Pillow image or vector.
 
     A file may be in an object store.
 
@@ -45,6 +47,8 @@ def read_query(query: QueryLike, works: Works, *, fetching: FetchSettings | None
         SearchError: If it is neither a file nor an id, or both, or is of another type.
         FetchError: If a web address cannot be downloaded.
     """
+    import numpy as np
+
     from artsim.search import Term
 
     if isinstance(query, Term):
@@ -55,13 +59,15 @@ def read_query(query: QueryLike, works: Works, *, fetching: FetchSettings | None
         return Term(file=query)
     if isinstance(query, str):
         return _read_text(query, works, fetching)
+    if isinstance(query, np.ndarray):
+        return Term(vector=query)
     if hasattr(query, "save"):
         stream = io.BytesIO()
         query.save(stream, "PNG")
         return Term(data=stream.getvalue(), name="the picture")
     raise SearchError(
-        f"a query cannot be {type(query).__name__}; give a path, a URL, an id, a Pillow image or "
-        "the bytes of an image file"
+        f"a query cannot be {type(query).__name__}; give a path, a URL, an id, a Pillow image, "
+        "the bytes of an image file or a vector as a NumPy array"
     )
 
 

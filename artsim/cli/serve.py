@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import multiprocessing
 import os
+import re
 import signal
 import socket
 import threading
@@ -38,6 +39,8 @@ from artsim.cli.options.published import open_several, reopened
 from artsim.cli.options.values import count_cores, count_option
 from artsim.cli.output import echo
 from artsim.errors import ModelError
+
+_OWN = {"api", "health", "iiif", "metrics", "page", "ready"}  # first parts of own addresses
 
 if TYPE_CHECKING:
     from artsim.server import Guard, Limits
@@ -77,6 +80,13 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
         metavar="HOST",
         help="Host name of this server, if it is not --host. Repeat for more.",
     ),
+    click.option(
+        "--prefix",
+        default="",
+        metavar="PATH",
+        callback=lambda _context, _option, path: _read_prefix(path),
+        help="Path under which a proxy shows the server, such as /search.",
+    ),
     click.option("--title", metavar="TEXT", help="Title of the page; default: the index's name."),
     click.option("--urls", is_flag=True, help="Allow public URLs of pictures as queries."),
     click.option(
@@ -106,6 +116,7 @@ def serve(
     port: int,
     tokens: tuple[str, ...],
     names: tuple[str, ...],
+    prefix: str,
     title: str | None,
     urls: bool,
     share_iiif: bool,
@@ -161,6 +172,7 @@ def serve(
         hosts=(*names, host, *_LOCAL) if _is_local(host) or names else (),
         tokens=tokens,
         paths=not tokens and not names,
+        prefix=prefix,
         title=title,
         metrics=metrics,
         weights=weights,
@@ -190,7 +202,7 @@ def serve(
         query = f"?token={quote(tokens[0], safe='')}" if tokens else ""
         echo(
             f"{', '.join(store.path.resolve().name for store in opened)} at "
-            f"http://{shown}:{listening.getsockname()[1]}/{query} (Ctrl-C stops it)",
+            f"http://{shown}:{listening.getsockname()[1]}{prefix}/{query} (Ctrl-C stops it)",
             err=True,
         )
         with suppress(KeyboardInterrupt):  # it is how the server ends
@@ -206,6 +218,7 @@ class _Served:
     hosts: tuple[str, ...]
     tokens: tuple[str, ...]
     paths: bool  # visitors may see the folders of indexes: they are on this machine
+    prefix: str
     title: str | None
     metrics: bool
     weights: Path | None
@@ -239,9 +252,20 @@ def _make_app(served: _Served) -> Guard:
         hosts=served.hosts,
         tokens=served.tokens,
         paths=served.paths,
+        prefix=served.prefix,
         title=served.title,
         metrics=served.metrics,
     )
+
+
+def _read_prefix(path: str) -> str:
+    """Return a path as ``/a/b``; empty for none."""
+    parts = [part for part in path.split("/") if part]
+    if not all(re.fullmatch(r"[\w~-][\w.~-]*", part, re.ASCII) for part in parts):
+        raise click.BadParameter(f"{path!r} is no path; give one such as /search or /en/search")
+    if parts and parts[0] in _OWN:
+        raise click.BadParameter(f"/{parts[0]} is the server's own; give a path such as /search")
+    return "".join(f"/{part}" for part in parts)
 
 
 def _end_with_parent() -> None:

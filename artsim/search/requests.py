@@ -25,7 +25,7 @@ _MOST_YEARS = 1_000_000  # between two works: more than any are apart, and safe 
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A part of a query: one of id, file, data or text, and how much it counts.
+    """A part of a query: one of id, file, data, text or vector, and how much it counts.
 
     Raises:
         SearchError: If it is none or several of these, or its weight is zero or not finite.
@@ -35,27 +35,30 @@ class Term:
     file: Path | None = None  # a picture on this machine
     data: bytes | None = None  # a picture's file, as it was uploaded or fetched
     text: str | None = None  # for models with a text encoder
+    vector: NDArray[np.floating] | None = field(default=None, compare=False)  # (D,), of any length
     name: str | None = None  # of the data, shown to people
     weight: float = 1.0  # below zero: away from it
     box: Box | None = None  # a detail of the picture
 
     def __post_init__(self) -> None:
         """Check the values."""
-        given = [each is not None for each in (self.id, self.file, self.data, self.text)]
-        if sum(given) != 1:
-            raise SearchError("a term is one of id, file, data or text; give exactly one")
+        given = (self.id, self.file, self.data, self.text, self.vector)
+        if sum(each is not None for each in given) != 1:
+            raise SearchError("a term is one of id, file, data, text or vector; give exactly one")
         if not math.isfinite(self.weight) or not self.weight:
             raise SearchError(
                 f"the weight of {self.label} is {self.weight:g}; give a number that is not zero"
             )
         if self.text is not None and not self.text.strip():
             raise SearchError("the text is empty; give some words")
-        if self.text is not None and self.box is not None:
+        if self.box is not None and (self.text is not None or self.vector is not None):
             raise SearchError(f"a box is a detail of a picture, not of {self.label}")
 
     @property
     def label(self) -> str:
         """What it is called: the id, the path, the name of the data, or the text in quotes."""
+        if self.vector is not None:
+            return self.name or "the vector"
         if self.text is not None:
             return f"“{self.text}”"
         return self.name or self.id or str(self.file or "the picture")

@@ -75,6 +75,8 @@ def _find(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture 
             return _work(index, term, taps)
         if term.text is not None:
             return _words(index, term, taps)
+        if term.vector is not None:
+            return _vector(index, term, term.vector, taps)
         data = term.data if term.data is not None else images.read_bytes(term.file or Path())
         return _picture(index, term, data, taps)
     except _ABORTING:
@@ -124,6 +126,24 @@ def _words(index: Opened, term: Term, taps: Sequence[str]) -> Encoded:
             )
     query = Query(term.label, weight=term.weight)
     return Encoded(query, {tap: unit(vectors[tap])[0] for tap in taps})
+
+
+def _vector(
+    index: Opened, term: Term, vector: NDArray[np.floating], taps: Sequence[str]
+) -> Encoded:
+    if len(taps) != 1:
+        raise SearchError("a vector is compared by one tap; choose one, and no text, with by")
+    tap = index.store.manifest.passport.tap(taps[0])
+    assert tap is not None
+    if vector.shape != (tap.dim,):
+        raise SearchError(
+            f"the vector has the shape {vector.shape}; the vectors of the tap {tap.name!r} have "
+            f"{tap.dim} numbers, give the shape ({tap.dim},)"
+        )
+    given = vector.astype(np.float32)
+    if not np.isfinite(given).all() or not given.any():
+        raise SearchError("the vector is zero or has numbers that are not finite")
+    return Encoded(Query(term.label, weight=term.weight), {tap.name: unit(given[None])[0]})
 
 
 def _query_of_row(index: Opened, row: int, term: Term) -> Query:

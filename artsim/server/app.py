@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -25,12 +27,14 @@ from artsim.errors import (
     SearchError,
     ShortageError,
     StoreError,
+    UnknownWorkError,
     shortage_of,
 )
 from artsim.server.collecting import collecting
 from artsim.server.duplicating import duplicating
 from artsim.server.guard import Guard, Limits
 from artsim.server.iiif import iiif
+from artsim.server.messages import Refused
 from artsim.server.monitoring import add_metrics
 from artsim.server.museum import Museum
 from artsim.server.pages import PAGE, front_page, missing_page
@@ -40,6 +44,15 @@ from artsim.server.teaching import teaching
 
 _log = logging.getLogger(__name__)
 
+_REFUSED = {
+    400: "What is asked cannot be answered",
+    401: "The token is missing or wrong",
+    403: "The request comes from the page of another website",
+    404: "There is no such index or work",
+    422: "A field has a wrong name, type or value",
+    429: "More questions a second than allowed; the header retry-after has the seconds to wait",
+    503: "There is not enough time or memory at the moment; try again",
+}
 _RETRY = {"retry-after": "10"}  # seconds
 _LEARNING = 2  # concepts that are learned at a time: each takes a core for a moment
 _LOOK_SECONDS = 1.0  # between checks for changed indexes
@@ -54,13 +67,14 @@ def make_app(
     title: str | None = None,
     metrics: bool = False,
     paths: bool = False,
+    prefix: str = "",
 ) -> Guard:
     """Make the ASGI application that answers for the indexes of a museum.
 
-    ``limits`` apply to each visitor; for ``hosts`` and ``tokens`` see `Guard`. Only with a token
-    can visitors save concepts and sets. ``title`` is shown on the page; for ``metrics`` see
-    `add_metrics`. With ``paths`` the commands that the page gives name the folder of an index:
-    where all visitors are on this machine.
+    ``limits`` apply to each visitor; for ``hosts``, ``tokens`` and ``prefix`` see `Guard`. Only
+    with a token can visitors save concepts and sets. ``title`` is shown on the page; for
+    ``metrics`` see `add_metrics`. With ``paths`` the commands that the page gives name the folder
+    of an index: where all visitors are on this machine.
     """
     limits = limits or Limits()
     uploads, decoders = Uploads(limits), collection_decoders(limits)
@@ -85,6 +99,9 @@ def make_app(
         docs_url=None,  # its scripts are on another host
         redoc_url=None,
         default_response_class=_Json,
+        responses={code: {"model": Refused, "description": why} for code, why in _REFUSED.items()},
+        generate_unique_id_function=_operation,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if tokens else None,
         lifespan=lifespan,
     )
     app.state.museum, app.state.limits, app.state.uploads = museum, limits, uploads
@@ -104,7 +121,19 @@ def make_app(
     if metrics:
         add_metrics(app)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    return Guard(app, limits=limits, hosts=hosts, tokens=tokens, is_ready=lambda: museum.is_warm)
+    return Guard(
+        app,
+        limits=limits,
+        hosts=hosts,
+        tokens=tokens,
+        prefix=prefix,
+        is_ready=lambda: museum.is_warm,
+    )
+
+
+def _operation(route: APIRoute) -> str:
+    """Name what a route does in the description of the interface: search_browse."""
+    return "_".join([*map(str, route.tags), route.name])
 
 
 async def _watch(museum: Museum) -> None:
@@ -131,8 +160,10 @@ def _refuse(request: Request, error: Exception) -> Response:
         message = room.without_folders(message)
     if isinstance(error, ResourcesError | ShortageError):
         return _Json({"error": message}, 503, _RETRY)
-    wrong = type(error) is SearchError and request.url.path.startswith("/iiif/")
-    missing = isinstance(error, StoreError) or (request.method == "GET" and not wrong)
+    path = request.url.path.removeprefix(request.scope["root_path"])
+    wrong = type(error) is SearchError and path.startswith("/iiif/")
+    unknown = isinstance(error, StoreError | UnknownWorkError)
+    missing = unknown or (request.method == "GET" and not wrong)
     return _Json({"error": message}, 404 if missing else 400)
 
 

@@ -23,7 +23,7 @@ from artsim.server.messages import Name, SetIn
 from artsim.server.room import Room
 from artsim.server.visits import InRoom, MaySave, inside
 
-collecting = APIRouter(prefix="/api")
+collecting = APIRouter(prefix="/api", tags=["sets"])
 
 _SIDE = 1024  # pixels of the longer side of a picture in a zip
 _MEDIA = {

@@ -19,7 +19,7 @@ from artsim.server.room import Room
 from artsim.server.visits import InRoom, inside
 from artsim.store import csv_text
 
-duplicating = APIRouter(prefix="/api")
+duplicating = APIRouter(prefix="/api", tags=["duplicates"])
 
 _SHOWN = 24  # works of a group
 _OTHERS = 8  # shown of the duplicates of a work

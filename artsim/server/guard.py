@@ -63,10 +63,11 @@ class Limits:
 class Guard:
     """Wraps the application and limits what a request may send.
 
-    ``hosts`` are the names that the server answers to (against DNS rebinding), any if empty. A
-    visitor sends one of the ``tokens``, if there are any, as ``Authorization: Bearer``, or once as
-    ``/?token=``. Anybody is told at ``/health`` that the server runs, and at ``/ready`` whether
-    ``is_ready``.
+    ``prefix`` is the path under which a proxy shows the application, such as ``/search``; it may
+    take it from the addresses or not. ``hosts`` are the names that the server answers to (against
+    DNS rebinding), any if empty. A visitor sends one of the ``tokens``, if there are any, as
+    ``Authorization: Bearer``, or once as ``/?token=``. Anybody is told at ``/health`` that the
+    server runs, and at ``/ready`` whether ``is_ready``.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class Guard:
         limits: Limits,
         hosts: Sequence[str] = (),
         tokens: Sequence[str] = (),
+        prefix: str = "",
         is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._app = app
         self._limits = limits
         self._is_ready = is_ready
+        self._prefix = prefix
         self._pace = Pace(limits.rate)
         self._hosts = {host.lower() for host in hosts}
         self._digests = {token.encode(): sha256(token.encode()).hexdigest() for token in tokens}
@@ -98,8 +101,10 @@ class Guard:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        if scope["path"] in ("/health", "/ready"):  # they ask by an address, and without a token
-            ready = scope["path"] == "/health" or self._is_ready()
+        path = _within(self._prefix, scope["path"])
+        scope = {**scope, "root_path": self._prefix, "path": self._prefix + path}
+        if path in ("/health", "/ready"):  # they ask by an address, and without a token
+            ready = path == "/health" or self._is_ready()
             said = JSONResponse({"status": "ok" if ready else "starting"}, 200 if ready else 503)
             return await said(scope, receive, send)
         host = _PORT.sub("", headers.get("host", "")).lower()
@@ -112,15 +117,15 @@ class Guard:
         if self._digests:
             query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
             token = self._known(query[0].encode()) if query else None
-            if scope["path"] == "/" and token is not None:
+            if path == "/" and token is not None:
                 # The token leaves the address bar and becomes a cookie that no script can read.
-                answer = RedirectResponse("/", 303)
+                answer = RedirectResponse(f"{self._prefix}/", 303)
                 digest = self._digests[token]
                 answer.set_cookie(self._cookie, digest, httponly=True, samesite="strict")
                 return await answer(scope, receive, send)
             visitor = self._shown(HTTPConnection(scope))
             if visitor is None:
-                return await _locked(scope)(scope, receive, send)
+                return await _locked(path, headers)(scope, receive, send)
         wait = self._pace.wait(visitor) if scope["method"] == "POST" else 0.0
         if wait:
             late = _refuse(429, f"more than {self._limits.rate:g} questions a second; try again")
@@ -128,8 +133,8 @@ class Guard:
             return await late(scope, receive, send)
         if scope["method"] == "HEAD":  # answered as GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
-        with self._coming.body(receive, is_upload=scope["path"].endswith("/uploads")) as body:
-            shared = _SHARED if self._limits.iiif and scope["path"].startswith("/iiif/") else {}
+        with self._coming.body(receive, is_upload=path.endswith("/uploads")) as body:
+            shared = _SHARED if self._limits.iiif and path.startswith("/iiif/") else {}
             return await self._app(scope, body.receive, _Answer(send, shared).send)
 
     def _shown(self, request: HTTPConnection) -> bytes | None:
@@ -146,6 +151,12 @@ class Guard:
     def _known(self, shown: bytes) -> bytes | None:
         """Return the token that is shown, if it is one."""
         return next((token for token in self._digests if _same(shown, token)), None)
+
+
+def _within(prefix: str, path: str) -> str:
+    """Return a path without its prefix, if it has that: a proxy may have taken it away."""
+    has_it = f"{path}/".startswith(f"{prefix}/")
+    return (path.removeprefix(prefix) if has_it else path) or "/"
 
 
 def _same(shown: bytes, wanted: bytes) -> bool:
@@ -192,9 +203,9 @@ class _Answer:
         await self._send(message)
 
 
-def _locked(scope: Scope) -> Response:
+def _locked(path: str, headers: Headers) -> Response:
     """Refuse a visitor without a token: with a page for those who look for one."""
-    if scope["path"] == "/" and "text/html" in Headers(scope=scope).get("accept", ""):
+    if path == "/" and "text/html" in headers.get("accept", ""):
         page = locked_page()
         page.headers.update(_HEADERS | {"connection": "close"})
         return page

@@ -22,7 +22,7 @@ from artsim.report import is_url
 from artsim.server.pictures import hidden_reasons
 from artsim.server.room import Room
 
-iiif = APIRouter(prefix="/iiif", include_in_schema=False)
+iiif = APIRouter(prefix="/iiif", tags=["iiif"], include_in_schema=False)
 
 _CONTEXT = "http://iiif.io/api/image/3/context.json"
 _TILE = 512  # pixels of a side, for viewers that ask for tiles

@@ -19,6 +19,12 @@ class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+class Refused(BaseModel):
+    """Why a request is refused, in one line."""
+
+    error: str
+
+
 class TermIn(_Message):
     """A part of a query: exactly one of id, text, upload and url."""
 

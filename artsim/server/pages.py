@@ -33,20 +33,33 @@ def front_page(request: Request) -> HTMLResponse:
         if found and not room.works.has(found[1]):
             reason = f"There is no work “{found[1]}” in the collection “{room.name}”."
             return missing_page(request, reason, room.name)
-    return _page("index.html", 200, title=_title(request))
+    return _page("index.html", 200, base=_base(request), title=_title(request))
 
 
 def missing_page(request: Request, reason: str, index: str | None = None) -> HTMLResponse:
     """Return a page with the status 404 that leads to the collections, or to one of them."""
     museum: Museum = request.app.state.museum
     names = [index] if index is not None else list(museum.rooms)
-    links = [(name, f"/?index={quote(name, safe='')}") for name in names]
-    return _page("missing.html", 404, title=_title(request), reason=reason, links=links)
+    links = [(name, f"{_base(request)}/?index={quote(name, safe='')}") for name in names]
+    return _page(
+        "missing.html",
+        404,
+        base=_base(request),
+        title=_title(request),
+        reason=reason,
+        links=links,
+    )
 
 
 def locked_page() -> HTMLResponse:
     """Return a page with the status 401 for visitors without a token; it loads nothing more."""
     return _page("locked.html", 401)
+
+
+def _base(request: Request) -> str:
+    """Return the path of the page without its slash: empty, but under a proxy's prefix."""
+    base: str = request.scope.get("root_path", "")
+    return base
 
 
 def _title(request: Request) -> str:

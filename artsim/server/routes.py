@@ -37,7 +37,7 @@ from artsim.server.pictures import Uploads, hidden_reasons
 from artsim.server.room import Room, describe_work
 from artsim.server.visits import InRoom, inside, saves
 
-api = APIRouter(prefix="/api")
+api = APIRouter(prefix="/api", tags=["search"])
 
 _WHY_SIDE = 480  # pixels of the longer side
 _KEPT = "private, max-age=3600"  # browsers keep small copies for an hour
@@ -173,7 +173,10 @@ def picture(room: InRoom, id: str, side: Literal["320", "1024"] = "320") -> Resp
     return Response(data, media_type="image/jpeg", headers={"cache-control": _KEPT})
 
 
-@api.post("/{index}/uploads")
+_PICTURE = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
+
+
+@api.post("/{index}/uploads", openapi_extra={"requestBody": _PICTURE | {"required": True}})
 async def upload(room: InRoom, request: Request) -> dict[str, Any]:
     """Keep an uploaded picture for queries. The body is the file."""
     if not request.headers.get("content-type", "").startswith("image/"):

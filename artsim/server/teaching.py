@@ -31,7 +31,7 @@ from artsim.store import csv_text
 T = TypeVar("T")
 Rows = NDArray[np.int64]
 
-teaching = APIRouter(prefix="/api")
+teaching = APIRouter(prefix="/api", tags=["teach"])
 
 _COLUMNS = ("rank", "id", "score", "predicted", "mark", "title", "artist", "date")
 

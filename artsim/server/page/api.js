@@ -1,6 +1,8 @@
 /** The JSON interface of the server. What it refuses is an Error whose message is one line. */
 
-const path = (index, name) => `/api/${encodeURIComponent(index)}/${name}`;
+const BASE = new URL("..", import.meta.url).pathname; // a proxy may show the server under a path
+
+const path = (index, name) => `${BASE}api/${encodeURIComponent(index)}/${name}`;
 
 async function call(address, options = {}) {
   let response;
@@ -33,7 +35,7 @@ const send = (address, body, signal) =>
 
 const post = async (address, body, signal) => (await send(address, body, signal)).json();
 
-export const indexes = () => get("/api/indexes");
+export const indexes = () => get(`${BASE}api/indexes`);
 export const search = (index, request, signal) => post(path(index, "search"), request, signal);
 export const browse = (index, wanted, signal) => post(path(index, "browse"), wanted, signal);
 export const facets = (index, wanted, signal) => post(path(index, "facets"), wanted, signal);
@@ -64,7 +66,7 @@ export const picture = (index, id, side = 320) =>
 
 /** Return the address of a part of a work's picture, in its pixels, so many pixels wide. */
 export const part = (index, id, [x, y, width, height], wide) =>
-  `/iiif/${encodeURIComponent(index)}/${encodeURIComponent(id)}/` +
+  `${BASE}iiif/${encodeURIComponent(index)}/${encodeURIComponent(id)}/` +
   `${x},${y},${width},${height}/${wide},/0/default.jpg`;
 
 /** Send a picture's file; it is kept for later queries under the sha256 that is returned. */

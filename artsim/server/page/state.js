@@ -68,7 +68,7 @@ export function address(state) {
   if (state.minPercentile !== null) found.set("min-percentile", state.minPercentile);
   if (state.k !== PAGE) found.set("k", state.k);
   if (state.color) found.set("color", state.color);
-  return `/${found.size ? "?" : ""}${found}`;
+  return `${location.pathname}${found.size ? "?" : ""}${found}`;
 }
 
 /**
