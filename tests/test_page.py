@@ -625,12 +625,12 @@ def test_the_viewer_is_in_the_address_and_back_closes_it(page):
     assert shared.startswith(f"{before}#work=h")
     page.go_back()  # one step, whatever was looked through
     expect(viewer).to_be_hidden()
-    assert page.url == before
+    expect(page).to_have_url(before)
     page.go_forward()
     expect(viewer.get_by_role("heading")).to_have_text(second)
     page.keyboard.press("Escape")
     expect(viewer).to_be_hidden()
-    assert page.url == before
+    expect(page).to_have_url(before)
     page.goto("about:blank")
     page.goto(shared)
     expect(viewer.get_by_role("heading")).to_have_text(second)

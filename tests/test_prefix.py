@@ -37,7 +37,7 @@ def address(app):
 def test_every_address_answers_with_and_without_the_prefix(app, kept):
     visitor = Visitor(app)
     assert visitor.get(f"{kept}/health").json() == {"status": "ok"}
-    assert [each["name"] for each in visitor.get(f"{kept}/api/indexes").json()][0] == "colors"
+    assert visitor.get(f"{kept}/api/indexes").json()[0]["name"] == "colors"
     found = visitor.post(f"{kept}/api/colors/search", json={"terms": [{"id": "h60"}], "k": 1})
     assert found.json()["matches"][0]["id"] in ("h48", "h72")
     assert visitor.get(f"{kept}/page/app.js").status_code == 200
