@@ -61,7 +61,7 @@ def test_a_detail_much_smaller_than_the_parts_is_said_to_be(page):
     page.goto("/?index=details&details=1&q=1@0,0,40,40:id:blue.png")
     expect(page.locator("#summary")).to_have_text(
         "among 3 works. A work counts by its most similar part, and so do the random works that "
-        "percentiles compare with."
+        "percentiles compare with. Check the details of all"
     )
 
 

@@ -190,6 +190,7 @@ def test_a_search_by_id_answers_as_the_library_does(visitor, store):
         "percentile": None,
         "shares": {},
         "box": None,
+        "evidence": None,
         "width": 20,
         "height": 10,
         "title": "=1+1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,16 +42,26 @@ class FeatureMaps:
     Args:
         extractor: The network, computed by torch.
         layer: A module of it; by default the last block whose map has about 14 x 14 cells.
+        computing: Held while it computes, where others compute with the same network.
 
     Raises:
         ModelError: If it has no layer with a map, or not this one.
     """
 
-    def __init__(self, extractor: Extractor, layer: str | None = None) -> None:
+    def __init__(
+        self,
+        extractor: Extractor,
+        layer: str | None = None,
+        *,
+        computing: AbstractContextManager[object] | None = None,
+    ) -> None:
         self._network = extractor.network
+        self._computing = computing or nullcontext()
+        with self._computing:
+            layouts = self._network.positional_layers()
         self._layouts = {
             name: layout
-            for name, layout in self._network.positional_layers().items()
+            for name, layout in layouts.items()
             if len(layout.shape) == 3 and layout.channels is not None
         }
         self.layer = layer or _choose_layer(self._layouts)
@@ -118,6 +129,10 @@ class FeatureMaps:
         return np.ascontiguousarray(moved), (moved.shape[0], moved.shape[1])
 
     def _output(self, images: torch.Tensor) -> NDArray[np.float32]:
+        with self._computing:
+            return self._computed(images)
+
+    def _computed(self, images: torch.Tensor) -> NDArray[np.float32]:
         kept: list[torch.Tensor] = []
         module = self._network.network.get_submodule(self.layer)
         hook = module.register_forward_hook(_keeper(kept), prepend=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,7 +27,7 @@ from artsim.store import Store
 MIN_SCORE = 6.0
 _BLOCK = 1024  # works that are compared with as many others, so that cells are seldom made again
 _SAVED = 64  # pairs that a journal keeps at a time: what a kill can lose
-_KEPT = 2 * _BLOCK  # works whose cells are in memory, of half a MB each with their mirror image
+_KEPT = 2 * _BLOCK  # works whose cells are in memory
 _SAMPLED = 48  # pictures that channels are standardized by
 _MARGIN = 0.5  # cells around the matched centers that belong to the detail
 
@@ -71,18 +72,28 @@ class MotifFinder:
         store: The index.
         extractor: Its network, computed by torch.
         layer: The layer whose feature map is compared; chosen by `FeatureMaps` if None.
+        computing: Held while the network computes; see `FeatureMaps`.
+        kept: Works whose cells are in memory, of half a MB each with their mirror image.
 
     Raises:
         ModelError: If the network has no such layer.
     """
 
-    def __init__(self, store: Store, extractor: Extractor, layer: str | None = None) -> None:
-        self._maps = FeatureMaps(extractor, layer)
+    def __init__(
+        self,
+        store: Store,
+        extractor: Extractor,
+        layer: str | None = None,
+        *,
+        computing: AbstractContextManager[object] | None = None,
+        kept: int = _KEPT,
+    ) -> None:
+        self._maps = FeatureMaps(extractor, layer, computing=computing)
         works = store.read(["id", "image"])
         ids, images = (works.column(name).to_pylist() for name in ("id", "image"))
         self._ids, self._files = ids, [locate(store, image) for image in images]
         self.device = str(extractor.network.mean.device)
-        self.cells: Callable[[int], tuple[Cells, Cells] | None] = lru_cache(_KEPT)(self._cells)
+        self.cells: Callable[[int], tuple[Cells, Cells] | None] = lru_cache(kept)(self._cells)
         # By their ids: the result does not depend on the order of the rows.
         by_id = sorted(range(len(ids)), key=ids.__getitem__)
         at = np.unique(np.linspace(0, len(ids) - 1, _SAMPLED).astype(int)) if ids else ()
@@ -125,9 +136,12 @@ class MotifFinder:
         best = max(found, key=lambda each: each.score)
         return best, _box(best.second, other[0])
 
-    def cells_of(self, file: str | None, box: Box | None = None) -> Cells | None:
-        """Compute the cells of a picture, or of a part of it; None if it cannot be read."""
-        pixels = _pixels(file)
+    def cells_of(self, picture: str | bytes | None, box: Box | None = None) -> Cells | None:
+        """Compute the cells of a picture, or of a part of it; None if it cannot be read.
+
+        ``picture`` is the path of a file, or what is in it.
+        """
+        pixels = _pixels(picture)
         if pixels is None:
             return None
         if box is not None:
@@ -192,11 +206,14 @@ def _by_blocks(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     return pairs[np.lexsort((second, first, np.where(one % 2, -other, other), one))]
 
 
-def _pixels(file: str | None) -> NDArray[np.uint8] | None:
-    if file is None or file.startswith(("http://", "https://")):
+def _pixels(picture: str | bytes | None) -> NDArray[np.uint8] | None:
+    if picture is None:
+        return None
+    if isinstance(picture, str) and picture.startswith(("http://", "https://")):
         return None
     try:
-        return decode(read_bytes(Path(file)), at_least=_useful).pixels
+        data = picture if isinstance(picture, bytes) else read_bytes(Path(picture))
+        return decode(data, at_least=_useful).pixels
     except ImageError:
         return None
 

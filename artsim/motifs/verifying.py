@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from threadpoolctl import threadpool_limits
@@ -25,6 +26,7 @@ def verify_matches(
     works: Works,
     k: int,
     *,
+    pictures: Sequence[bytes | None] = (),
     progress: Progress = no_progress,
 ) -> SearchAnswer:
     """Rank matches by the evidence that they contain a query picture, best first.
@@ -37,12 +39,14 @@ def verify_matches(
         finder: Compares pictures of the searched index.
         works: The works of that index.
         k: How many matches are kept.
+        pictures: For each query its file, or None for one of a path; empty if all have a path.
         progress: Called with the matches that are done.
     """
+    given = pictures or [None] * len(answer.queries)
     queries = [
         cells
-        for query in answer.queries
-        if query.weight > 0 and (cells := finder.cells_of(query.image, query.box)) is not None
+        for query, data in zip(answer.queries, given, strict=True)
+        if query.weight > 0 and (cells := finder.cells_of(data or query.image, query.box))
     ]
     verified: list[Match] = []
     with threadpool_limits(1, user_api="blas"):  # as in `find_motifs`

@@ -119,6 +119,8 @@ class Museum:
             own = room.encoder.own
             if isinstance(own, IndexEncoder):
                 own.warm(explain=explain)
+            if explain:
+                room.verifier.warm()
 
     def _open(self, stores: Mapping[str, Store], before: Mapping[str, Room]) -> dict[str, Room]:
         """Open a room for each index; a network that is loaded is used again."""

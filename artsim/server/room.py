@@ -40,6 +40,7 @@ from artsim.server.mapping import color_by, colorings, inside, name_groups
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn
 from artsim.server.pictures import Thumbnails
 from artsim.server.remembering import RememberingEncoder
+from artsim.server.verifying import Verifier
 from artsim.store import Store
 
 _POINTS = 100_000  # works on a map, at most
@@ -76,6 +77,7 @@ class Room:
         self.thumbnails = Thumbnails(self.works)
         self.encoder = encoder
         self.duplicates = duplicates or Duplicates(store)
+        self.verifier = Verifier(self.works, encoder)
         self._found = lru_cache(_REMEMBERED)(self._find)
         self._placed = lru_cache(1)(self._place)
         self._named = lru_cache(1)(self._name_groups)
@@ -105,6 +107,7 @@ class Room:
             "pictures": not passport.is_external,
             "tiles": self.store.manifest.tiles,
             "map": self._stamp,
+            "verifies": self.verifier.is_possible,
         }
 
     def without_folders(self, text: str) -> str:

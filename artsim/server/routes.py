@@ -35,6 +35,7 @@ from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, 
 from artsim.server.museum import Museum
 from artsim.server.pictures import Uploads, hidden_reasons
 from artsim.server.room import Room, describe_work
+from artsim.server.verifying import MOST
 from artsim.server.visits import InRoom, inside, saves
 
 api = APIRouter(prefix="/api", tags=["search"])
@@ -71,7 +72,7 @@ class _Visit:
 
     async def _term(self, term: TermIn, query: SearchIn) -> Term:
         """Read a term; a visitor's picture is decoded for all indexes that it is compared in."""
-        found = term.as_term(await self._data(term))
+        found = term.as_term(await self.data(term))
         if found.data is not None:
             rooms = self._museum.rooms
             named = [rooms.get(each.name.partition(":")[0], self.room) for each in query.by]
@@ -82,7 +83,7 @@ class _Visit:
                 raise type(error)(f"{found.label!r}: {error}") from error
         return found
 
-    async def _data(self, term: TermIn) -> bytes | None:
+    async def data(self, term: TermIn) -> bytes | None:
         """Return an uploaded picture, or download it from the web."""
         if term.upload is not None:
             return self._uploads.get(term.upload)
@@ -124,6 +125,32 @@ def indexes(request: Request) -> list[dict[str, Any]]:
 async def search(visit: Visit, query: SearchIn) -> dict[str, Any]:
     """Find works by pictures, works and text."""
     return _describe_answer(visit.room, await visit.search(query))
+
+
+@api.post("/{index}/verify")
+async def verify(visit: Visit, query: SearchIn) -> dict[str, Any]:
+    """Rank matches for details by where their parts lie: begun by the first request.
+
+    Ask again until it is ready, as a search that nobody asks for is given up.
+    """
+    verifier = visit.room.verifier
+    if query.k > MOST or not query.details or not verifier.is_possible:
+        raise SearchError(
+            f"at most {MOST} matches are checked, for details and in an index with tiles"
+        )
+    key = query.model_dump_json()
+    found = verifier.find(key)
+    if found is None:
+        answer = await visit.search(query)
+        found = verifier.start(key, answer, [await visit.data(each) for each in query.terms])
+    is_ready = found.state == "ready"
+    return {
+        "state": found.state,
+        "done": found.done,
+        "works": found.works,
+        "reason": visit.room.without_folders(found.reason),
+        "answer": _describe_answer(visit.room, found.answer) if is_ready else None,
+    }
 
 
 @api.post("/{index}/browse")
@@ -244,6 +271,7 @@ def _describe_answer(room: Room, answer: SearchAnswer) -> dict[str, Any]:
                 "percentile": match.percentile,
                 "shares": match.shares,
                 "box": str(match.box) if match.box else None,
+                "evidence": match.evidence and round(match.evidence, 2),
                 **size,
                 **describe_work(match.metadata),
             }

@@ -37,6 +37,7 @@ const post = async (address, body, signal) => (await send(address, body, signal)
 
 export const indexes = () => get(`${BASE}api/indexes`);
 export const search = (index, request, signal) => post(path(index, "search"), request, signal);
+export const verified = (index, request, signal) => post(path(index, "verify"), request, signal);
 export const browse = (index, wanted, signal) => post(path(index, "browse"), wanted, signal);
 export const facets = (index, wanted, signal) => post(path(index, "facets"), wanted, signal);
 export const values = (index, wanted) => post(path(index, "values"), wanted);

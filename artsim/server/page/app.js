@@ -27,6 +27,7 @@ const TOO_SMALL =
 const BY_PARTS =
   ". A work counts by its most similar part, and so do the random works that percentiles compare with.";
 const EDGE = 8; // pixels between a menu and the window's edge
+const ASK = 500; // milliseconds until the page asks again how far a check is
 const TYPING = 250; // milliseconds without a key after which words are looked for
 
 const PLACES = { map: "map", duplicates: "duplicates" }; // ids of what a view shows instead of works
@@ -56,6 +57,7 @@ const index = () => indexes.find((each) => each.name === state.index);
 function change(changes, { focus = false, replaces = false } = {}) {
   if (isLeaving) return undefined; // a box that is left because it is removed
   if (changes.terms?.length === 0) changes = { ...states.UNRELATED, ...changes };
+  if (changes.terms || changes.details !== undefined) changes = { verified: false, ...changes };
   const narrows = Object.keys(changes).some((key) => key !== "k" && key !== "color");
   if (narrows && changes.k === undefined) changes = { ...changes, k: states.PAGE };
   if (!replaces) history.replaceState({ ...history.state, scroll: scrollY }, "");
@@ -375,27 +377,29 @@ async function drawFound(signal, isAnswer) {
   if (signal.aborted) return;
   show(byId("results"), true);
   answer = isAnswer ? found : null;
-  const works = isAnswer ? found.matches : found.works;
+  const works = isAnswer ? found.matches.slice(0, state.k) : found.works;
   grid.render(works, isAnswer);
   const isWhole = works.length < state.k;
-  left = isWhole ? 0 : (isAnswer ? Math.min(found.searched, MOST) : found.total) - works.length;
-  total = isWhole ? works.length : isAnswer ? found.searched : found.total;
+  const all = !isAnswer ? found.total : isChecked() ? found.matches.length : found.searched;
+  left = isWhole ? 0 : (isAnswer ? Math.min(all, MOST) : all) - works.length;
+  total = isWhole ? works.length : all;
   isRanked = isAnswer;
-  const all = count(found.rows);
   const heading = !isAnswer
     ? found.total === found.rows
       ? many(found.total, "work")
-      : `${count(found.total)} of ${all} works`
-    : isFar(found.rows, works)
-      ? "Nothing is very similar"
-      : isWhole
-        ? `${many(works.length, "work")}, most similar first`
-        : "Most similar works";
+      : `${count(found.total)} of ${count(found.rows)} works`
+    : isChecked() && works.some(states.hasEvidence)
+      ? "Works with the detail first"
+      : isFar(found.rows, works)
+        ? "Nothing is very similar"
+        : isWhole
+          ? `${many(works.length, "work")}, most similar first`
+          : "Most similar works";
   byId("heading").textContent = heading;
   const isTaught = state.view === "teach";
   byId("summary").replaceChildren(
     ...(isAnswer
-      ? [howFound(found), ...aboutDetail()]
+      ? [howFound(found), ...aboutDetail(), ...checking(found)]
       : isTaught
         ? []
         : [[...withoutValue(found.unknown).map((each) => `${each}.`), works.length ? invitation() : ""].join(" ")]),
@@ -477,6 +481,24 @@ function withoutValue(unknown) {
   });
 }
 
+const isChecked = () => state.verified && states.canVerify(state, index());
+
+/** Offer to check the best matches, or say what the check found. */
+function checking({ matches, searched }) {
+  if (!states.canVerify(state, index()) || !matches.length) return [];
+  if (!isChecked()) {
+    const name = `Check the details of ${searched > states.CHECKED ? `the best ${states.CHECKED}` : "all"}`;
+    const title = "Put works first in which the parts of the detail lie in the same way";
+    return [" ", button(name, () => change({ verified: true }), title)];
+  }
+  const found = matches.filter(states.hasEvidence).length;
+  const some = found ? `${count(found)} ${found === 1 ? "has" : "have"}` : "none has";
+  return [
+    `. Of ${many(matches.length, "match", "matches")} that were checked, ${some} parts that lie as in the detail. `,
+    button("Undo the check", () => change({ verified: false })),
+  ];
+}
+
 function invitation() {
   const picture = isTouched ? ", or upload a picture" : ", or drop a picture anywhere";
   return `Click a work to see similar ones${index().pictures ? picture : ""}.`;
@@ -496,9 +518,36 @@ function drawNone() {
 
 async function search(signal) {
   const request = states.request(state);
-  const key = JSON.stringify([state.index, request]);
-  const found = answers.get(key) ?? (await api.search(state.index, request, signal));
-  return remember(key, found);
+  if (isChecked()) request.k = states.CHECKED;
+  const key = JSON.stringify([state.index, request, isChecked()]);
+  if (answers.has(key)) return remember(key, answers.get(key));
+  if (!isChecked()) return remember(key, await api.search(state.index, request, signal));
+  try {
+    return remember(key, await verified(state.index, request, signal));
+  } catch (error) {
+    if (signal.aborted) throw error;
+    fail(error); // the matches are shown as they were
+    state = { ...state, verified: false };
+    history.replaceState(history.state, "", states.address(state));
+    return search(signal);
+  }
+}
+
+/** Wait until the matches are checked, and say how many are. */
+async function verified(name, request, signal) {
+  for (;;) {
+    const found = await api.verified(name, request, signal);
+    if (found.answer) return found.answer;
+    if (found.state === "failed") throw new Error(found.reason);
+    show(byId("results"), true);
+    const stop = button("Stop", () => change({ verified: false }));
+    const said = `Checking the details of the best matches: ${count(found.done)} of ${count(found.works)}. `;
+    const bar = make("progress", { max: found.works, value: found.done, "aria-label": said });
+    if (byId("summary").contains(document.activeElement)) byId("results").focus({ preventScroll: true });
+    byId("summary").replaceChildren(said, bar, " ", stop);
+    await new Promise((done) => setTimeout(done, ASK));
+    signal.throwIfAborted();
+  }
 }
 
 /** Return the first works of the wall; what is shown already is not requested again. */
@@ -628,7 +677,7 @@ function drawTools() {
 async function exportAs(kind) {
   document.body.classList.add("busy");
   try {
-    if (!answer || kind === "zip") {
+    if (!answer || isChecked() || kind === "zip") {
       const filters = [...byId("chips").querySelectorAll(".filter > span")].map(({ title }) => title);
       const name = (answer ? document.title : filters.join(", ") || byId("home").textContent).slice(0, 90);
       await saveWorks(kind, state.index, name, (await listed()).map(({ id }) => id));

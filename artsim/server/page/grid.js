@@ -2,6 +2,7 @@
 
 import { picture } from "./api.js";
 import { described, make, outline, percentile, whereabouts } from "./dom.js";
+import { hasEvidence } from "./state.js";
 
 const NARROWEST = 0.55; // width by height of a place; pictures beyond are shown whole within it
 const WIDEST = 2.6;
@@ -56,7 +57,7 @@ export function makeGrid(list, actions) {
     render(works, isAnswer) {
       const kind = `${isAnswer ? "answer" : "wall"} ${actions.index()}`;
       const differs = (work, at) =>
-        ["id", "score", "box"].some((name) => work[name] !== works[at]?.[name]);
+        ["id", "score", "box", "evidence"].some((name) => work[name] !== works[at]?.[name]);
       const stays = list.dataset.kind === kind && !shown.some(differs);
       if (!stays) list.replaceChildren();
       [...list.children].forEach((item, at) => {
@@ -130,7 +131,7 @@ function card(work, actions, isAnswer) {
         : null,
       by ? make("p", { className: "by" }, by) : null,
       work.title || by ? null : make("p", { className: "by" }, work.id),
-      detail ? make("p", { className: "by" }, detail) : null,
+      detail ? make("p", { className: "by" }, hasEvidence(work) ? `${detail}, checked` : detail) : null,
     ),
   );
 }
@@ -218,6 +219,7 @@ function similarity(work, isAnswer) {
     rank ? `${shareOf(work.percentile)} ${work.box ? "random parts are less similar to the most similar part of a random work" : "random pairs of works are less similar"}` : null,
     `Score ${score}; ${isAnswer ? "1 is the same picture" : "above 0.5 is a yes"}`,
     shares.length > 1 ? shares.join(" + ") : null,
+    work.evidence ? `Evidence ${work.evidence.toFixed(1)} that it has the detail; from 6 it counts` : null,
   ]
     .filter(Boolean)
     .join(". ");

@@ -14,6 +14,7 @@ export const START = {
   terms: [], // {id | text | url | upload, name, weight, crop: [x, y, w, h] in per cent}
   any: false,
   details: false, // compare with the tiles of each work
+  verified: false, // check the best matches by where their parts lie
   by: {}, // weights of aspects
   conditions: [], // {column, op: "in" | "between" | "contains" | "missing", value}
   find: "", // words that are somewhere in the record
@@ -50,6 +51,7 @@ export function address(state) {
   }
   if (state.any) found.set("any", "1");
   if (state.details) found.set("details", "1");
+  if (state.verified) found.set("verified", "1");
   for (const [name, weight] of Object.entries(state.by)) found.set(`by.${name}`, weight);
   for (const { column, op, value } of state.conditions) {
     if (op === "between") found.set(`between.${column}`, value.join(".."));
@@ -89,6 +91,7 @@ export function read(query, kept, indexes) {
   state.terms = kept?.terms ?? given.getAll("q").map(readTerm).filter(Boolean);
   state.any = given.has("any");
   state.details = given.has("details");
+  state.verified = given.has("verified");
   state.find = (given.get("find") ?? "").slice(0, 200);
   state.lasso = readCorners(given.get("lasso") ?? "");
   state.notSame = given.getAll("not-same");
@@ -170,6 +173,16 @@ export function hasPercentiles(state) {
 
 /** Return whether a query has a detail of a picture. */
 export const hasDetail = (terms) => terms.some(({ crop }) => crop);
+
+export const CHECKED = 100; // of the best matches
+const EVIDENCE = 6; // that a match has the detail, from which it counts
+
+/** Return whether a match was checked and has the detail. */
+export const hasEvidence = ({ evidence }) => evidence >= EVIDENCE;
+
+/** Return whether the details of matches can be checked: works are compared by their parts with a picture. */
+export const canVerify = ({ terms, details }, index) =>
+  details && index.verifies && terms.some(({ text, weight }) => text === undefined && weight > 0);
 
 /** Return whether a detail is less than half as wide and high as the tiles of works. */
 export function isSmall(terms, { tiles }) {
