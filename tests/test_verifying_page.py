@@ -153,7 +153,9 @@ def test_the_page_checks_details_and_shows_where_they_are(page):
     with page.expect_response("**/index/verify"):
         check.click()
     expect(page).to_have_url(re.compile("verified=1"))
-    expect(page.locator("#summary")).to_contain_text("Of 3 matches that were checked, 1 has parts")
+    expect(page.locator("#summary")).to_contain_text(
+        "percentiles compare with. Of 3 matches that were checked, 1 has parts"
+    )
     expect(page.locator("#heading")).to_have_text("Works with the detail first")
     best = page.locator("#grid li").first
     expect(best.locator("img")).to_have_attribute("alt", re.compile("detail at the .*"))

@@ -494,7 +494,7 @@ function checking({ matches, searched }) {
   const found = matches.filter(states.hasEvidence).length;
   const some = found ? `${count(found)} ${found === 1 ? "has" : "have"}` : "none has";
   return [
-    `. Of ${many(matches.length, "match", "matches")} that were checked, ${some} parts that lie as in the detail. `,
+    `${states.hasDetail(state.terms) ? " " : ". "}Of ${many(matches.length, "match", "matches")} that were checked, ${some} parts that lie as in the detail. `,
     button("Undo the check", () => change({ verified: false })),
   ];
 }
