@@ -35,12 +35,14 @@ from artsim.splits import picture_looks
 from artsim.store import Store
 
 
-def evidence(count, **changes):
+def evidence(count, *, files=None, **changes):
     values = {
         "stores": np.zeros(count, dtype=np.int64),
-        "files": [None] * count,
+        "files": np.full(count, -1),
         "hashes": [None] * count,
     }
+    if files is not None:
+        values["files"] = np.unique(files, return_inverse=True)[1]
     return DuplicateEvidence(**(values | changes))
 
 
@@ -216,6 +218,26 @@ def test_candidates_of_many_works_find_what_the_exact_search_finds(monkeypatch, 
     assert {(pair.first, pair.second) for pair in pairs} <= {
         (pair.first, pair.second) for pair in expected
     }
+
+
+def test_near_hashes_of_many_works_are_those_of_brute_force():
+    rng = np.random.default_rng(3)
+    hashes = rng.integers(0, 1 << 64, 2500, dtype=np.uint64)
+    places = rng.permutation(2500)[:160]
+    hashes[places[:80]] = hashes[places[80:]]
+    for bit in rng.integers(0, 64, (4, 60), dtype=np.uint64):  # the last twenty stay the same
+        hashes[places[:60]] ^= np.uint64(1) << bit
+    hashes = [None if row % 50 == 7 else int(each) for row, each in enumerate(hashes)]
+    expected = {
+        (a, b)
+        for b, other in enumerate(hashes)
+        for a, one in enumerate(hashes[:b])
+        if one is not None and other is not None and (one ^ other).bit_count() <= 4
+    }
+    assert len(expected) > 70
+    groups, _ = find_groups(evidence(2500, hashes=hashes))
+    assert {group.works for group in groups} == expected
+    assert {str(group.kind) for group in groups} == {"near"}
 
 
 def test_a_work_with_too_few_candidates_has_fewer_neighbors(monkeypatch):

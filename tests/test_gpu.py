@@ -266,7 +266,7 @@ def test_duplicates_are_those_that_were_planted(device):
     )
     shown = DuplicateEvidence(
         stores=np.zeros(3000, dtype=np.int64),
-        files=[None] * 3000,
+        files=np.full(3000, -1),
         hashes=[None] * 3000,
         vectors=vectors,
     )

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +16,9 @@ from artsim.embedding.ids import IdPlaces
 from artsim.evaluation.reading import rows_of
 from artsim.search import Condition, Op, Searcher, SearchRequest, Term, Works, find_works
 from artsim.server.facets import count_values, facet_columns, find_values, names
-from artsim.store import CatalogRows, Store, write_added
+from artsim.store import CatalogRows, DerivedLabel, Store, take_stored, write_added
 from artsim.store import count_values as count_column
+from artsim.store.spooling import spool_column
 
 N = 97
 CONDITIONS = [
@@ -112,6 +114,53 @@ def test_a_search_gives_the_same_answer(store, works, monkeypatch):
     on_disk = Searcher(store).search(request)
     monkeypatch.setattr("artsim.search.metadata._IN_MEMORY", 1 << 30)
     assert on_disk.matches == Searcher(store).search(request).matches
+
+
+def test_values_are_numbered_for_some_rows_or_for_all(works, monkeypatch):
+    numbered = {}
+    for few in (4096, 0):
+        monkeypatch.setattr("artsim.search.groups._FEW", few)
+        for each in works:
+            for column in ("artist", "tags", "year"):
+                numbers = each.groups(column).of(np.arange(N)[::-1])[::-1]
+                values = [
+                    frozenset(value) if isinstance(value, list) else value
+                    for value in each.column(column).to_pylist()
+                ]
+                missing = [value is None or value == frozenset() for value in values]
+                assert (numbers == -1).tolist() == missing
+                pairs = {*zip(values, numbers.tolist(), strict=True)} - {(None, -1)}
+                assert len(pairs) == len({value for value, _ in pairs})
+                assert len(pairs) == len({number for _, number in pairs})
+                numbered.setdefault(column, []).append(numbers.tolist())
+    assert all(each == first for first, *others in numbered.values() for each in others)
+
+
+def test_a_derived_label_is_computed_in_blocks(store, tmp_path, monkeypatch):
+    copied = Store.open(Path(shutil.copytree(store.path, tmp_path / "copy")))
+    copied.set_labels([DerivedLabel("decade", "floor(year / 10)")])
+    expected = Works(copied).column("decade").to_pylist()
+    assert expected == [
+        None if year is None else str(int(year // 10))
+        for year in copied.read(["year"]).column(0).to_pylist()
+    ]
+    monkeypatch.setattr("artsim.search.metadata._IN_MEMORY", 0)
+    monkeypatch.setattr("artsim.search.works._LABELED", 40)
+    column = Works(copied).column("decade")
+    assert [len(chunk) for chunk in column.chunks] == [60, 37]
+    assert column.to_pylist() == expected
+
+
+def test_an_added_column_is_in_memory_where_no_temporary_file_can_be_written(monkeypatch):
+    field = pa.field("style", pa.list_(pa.string()))
+    blocks = [pa.array([["a"], None]), pa.array([["b", "a"]])]
+    in_file = spool_column(field, lambda: blocks)
+    monkeypatch.setattr("artsim.store.spooling.TemporaryFile", Mock(side_effect=OSError))
+    in_memory = spool_column(field, lambda: blocks)
+    for each in (in_file, in_memory):
+        found = take_stored(each, np.array([2, -1, 0, 1, 2]))
+        assert found.to_pylist() == [["b", "a"], None, ["a"], None, ["b", "a"]]
+        assert take_stored(each, np.array([-1])).to_pylist() == [None]
 
 
 def test_added_columns_follow_their_ids_block_by_block(store, tmp_path, monkeypatch):

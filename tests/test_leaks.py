@@ -24,6 +24,7 @@ from artsim.splits import (
     audit_catalog,
     audit_splits,
     find_leaks,
+    hashes,
     make_split,
     picture_hashes,
     picture_looks,
@@ -206,6 +207,22 @@ def test_hashes_are_computed_once_and_only_for_new_pictures(copies, tmp_path, to
     again = picture_hashes(Store.open(copies.path), progress=progress)
     assert counted == [(1, 1, 0)]  # the picture that is gone was hashed before
     assert len(set(again) - set(first)) == 1
+
+
+def test_the_more_hashes_there_are_the_fewer_times_they_are_written(copies, monkeypatch):
+    written, write = [], hashes._write_looks
+
+    def count(store, looks):
+        written.append(len(looks))
+        write(store, looks)
+
+    monkeypatch.setattr(hashes, "_write_looks", count)
+    monkeypatch.setattr(hashes, "_SAVED", 1)
+    monkeypatch.setattr(hashes, "_SHARE", 2)
+    found = picture_hashes(copies)
+    assert written == [1, 2, 3, 4, 6, 7]  # one more, or half of what there is
+    assert picture_hashes(copies) == found
+    assert len(written) == 6
 
 
 def test_hashes_of_an_older_version_are_kept_where_the_picture_is_gone(copies, tmp_path):

@@ -29,7 +29,8 @@ def find_duplicates(
     looks = picture_looks(store, workers=os.cpu_count() or 1)
     evidence, _ = gather([store], [looks], tap)
     groups, _ = find_groups(evidence, within=within, turned=transformed)
-    ids = store.read(["id"]).column("id").to_pylist()
+    works = sorted({row for group in groups for row in group.works})
+    ids = dict(zip(works, store.take(works, ["id"]).column(0).to_pylist(), strict=True))
     rows = tuple(
         {"group": number, "kind": str(pair.kind), "id": ids[pair.first], "other": ids[pair.second]}
         | {"score": pair.score, "transform": pair.transform}

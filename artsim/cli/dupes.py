@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
@@ -161,7 +161,7 @@ def dupes(
     if len(stores) == 1:
         with suppress(StoreError):  # a read-only index
             keep_groups(stores[0], pack_groups(groups))
-    works = _Works(stores)
+    works = _Works(stores, groups)
     if output is not None:
         write_rows(output, pair_rows(groups, works.known), PAIR_COLUMNS)
     if sheet is not None and not groups:
@@ -209,39 +209,48 @@ def _read(stores: Sequence[Store], file: Path, *, as_json: bool) -> None:
 
 
 class _Works:
-    """The works of several indexes, numbered consecutively."""
+    """The works of groups; those of several indexes are numbered consecutively."""
 
-    def __init__(self, stores: Sequence[Store]) -> None:
+    def __init__(self, stores: Sequence[Store], groups: Sequence[Group]) -> None:
         from artsim.search import locate
 
-        self.known = [  # index, id, image
-            (str(store), row["id"], locate(store, row["image"]))
-            for store in stores
-            for row in store.read(["id", "image"]).to_pylist()
-        ]
         self._stores = stores
+        self._rows = sorted({row for group in groups for row in group.works})
+        self.known = {  # index, id, image
+            row: (str(store), record["id"], locate(store, record["image"]))
+            for row, store, record in self._records(lambda store: ["id", "image"])
+        }
         several = len(stores) > 1
-        self.names = [f"{Path(i).name}:{id_}" if several else id_ for i, id_, _ in self.known]
+        self.names = {
+            row: f"{Path(index).name}:{id_}" if several else id_
+            for row, (index, id_, _) in self.known.items()
+        }
 
-    def captions(self, groups: Sequence[Group]) -> dict[int, Caption]:
-        """Return title, artist and date of the works of groups."""
-        import numpy as np
+    @property
+    def compared(self) -> int:
+        """How many works were compared."""
+        return sum(store.rows for store in self._stores)
 
+    def captions(self) -> dict[int, Caption]:
+        """Return title, artist and date of the works."""
         from artsim.report import Caption
-        from artsim.store import indices
 
-        rows = np.unique([row for group in groups for row in group.works]).astype(np.int64)
-        found: dict[int, Caption] = {}
+        def fields(store: Store) -> list[str]:
+            return ["id", *(field.name for field in store.fields)]
+
+        return {row: Caption.of(record) for row, _, record in self._records(fields)}
+
+    def _records(
+        self, columns: Callable[[Store], Sequence[str]]
+    ) -> Iterator[tuple[int, Store, dict[str, Any]]]:
+        """Yield columns of the works: row, index, values."""
         first = 0
         for store in self._stores:
-            own = rows[(rows >= first) & (rows < first + store.rows)]
-            fields = ["id", *(field.name for field in store.fields)]
-            records = store.read(fields).take(indices(own - first)).to_pylist()
-            found |= {
-                row: Caption.of(record) for row, record in zip(own.tolist(), records, strict=True)
-            }
+            own = [row for row in self._rows if first <= row < first + store.rows]
+            table = store.take([row - first for row in own], columns(store))
+            for row, record in zip(own, table.to_pylist(), strict=True):
+                yield row, store, record
             first += store.rows
-        return found
 
 
 def _warn(
@@ -264,9 +273,9 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
             what += f" (medians: nearest {drawn.nearest:.3f}, random pairs {drawn.random:.3f})"
         echo(what)
     if not groups:
-        echo(f"No duplicates among {len(works.known):,} works")
+        echo(f"No duplicates among {works.compared:,} works")
         return
-    captions = works.captions(groups)
+    captions = works.captions()
     rows: list[list[object]] = []
     for number, group in enumerate(groups, 1):
         scores = dict.fromkeys(fixed(score) for score in (group.lowest, group.highest))
@@ -281,7 +290,7 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     kinds = Counter(group.kind for group in groups)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     total = sum(len(group.works) for group in groups)
-    echo(f"{counts}: {total:,} of {len(works.known):,} works in {plural(len(groups), 'group')}")
+    echo(f"{counts}: {total:,} of {works.compared:,} works in {plural(len(groups), 'group')}")
     lowest = [group.lowest for group in groups if group.kind != "same-work"]
     if drawn is not None and any(each is not None and each < drawn.same_work for each in lowest):
         echo("Files and pictures are compared as well: a copy can be below the cosine of same-work")
@@ -290,7 +299,7 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:
     from artsim.report import Tile, contact_sheet, file_of, save_sheet
 
-    captions = works.captions(groups)
+    captions = works.captions()
     tiles = [
         Tile(
             file_of(works.known[row][2]),

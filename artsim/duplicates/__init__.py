@@ -16,7 +16,8 @@ The thresholds of vectors are estimated from the works themselves, by the median
 same work is at least 4 spreads from the nearest and 6 from the random pairs. Where the hashes are a
 few bits apart, 2 spreads from the nearest are enough.
 
-Memory is linear in the works: their vectors, and at most 16 pairs per work.
+Memory is linear in the works: their small grays, a byte for each number of their vectors where
+there are many (these are in a temporary file then), and at most 16 pairs per work.
 """
 
 from artsim.duplicates.decisions import SAME_WORK, Decisions, read_decisions

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,6 +19,7 @@ from artsim.errors import ImageError
 from artsim.images import Grays, decode, read_bytes
 from artsim.index import open_index
 from artsim.metrics.neighbors import NO_ROW, check_unit_vectors, nearest_inner
+from artsim.metrics.spilling import room_for, take
 from artsim.places import picture_file
 from artsim.splits import Looks
 from artsim.store import Store
@@ -32,12 +35,16 @@ class DuplicateEvidence:
     """What N works of one or several indexes are compared by."""
 
     stores: Rows  # (N,): the number of each work's index
-    files: Sequence[str | None]  # sha256
+    files: Rows  # (N,): works of one file have one number; -1 where it is not known
     hashes: Sequence[int | None]  # perceptual
     grays: Grays | None = None  # (N, 16, 16), of zeros where not known
     vectors: NDArray[np.float32] | None = None  # (N, D), of length 1 or 0; None: not comparable
     # Opens the picture of a row as grays, shape (192, 192); None where it cannot be opened.
     read_gray: Callable[[int], NDArray[np.float64] | None] | None = None
+
+    def same_file(self, a: int, b: int) -> bool:
+        """Return whether two works are known to have the same file."""
+        return bool(self.files[a] == self.files[b] >= 0)
 
     def bits(self, a: int, b: int) -> int | None:
         """Return how many bits of two works' hashes differ; None without a hash."""
@@ -84,7 +91,7 @@ class DuplicateEvidence:
         """Return the vectors that are not all zeros, and their rows."""
         assert self.vectors is not None
         usable = np.flatnonzero(self.vectors.any(axis=1))
-        bank = self.vectors if len(usable) == len(self.vectors) else self.vectors[usable]
+        bank = self.vectors if len(usable) == len(self.vectors) else take(self.vectors, usable)
         check_unit_vectors(bank, "vectors")
         return bank, usable
 
@@ -116,26 +123,35 @@ def gather(
         for store in stores
         if len(stores) > 1 and store.manifest.passport.is_external
     ]
-    files = [store.read(["content_hash"]).column(0).to_pylist() for store in stores]
-    files_of = [
-        (store.manifest.root, image)
-        for store in stores
-        for image in store.read(["image"]).column(0).to_pylist()
-    ]
     evidence = DuplicateEvidence(
         stores=np.repeat(np.arange(len(stores)), [store.rows for store in stores]),
-        files=[file or None for file in itertools.chain.from_iterable(files)],
+        files=_files(stores),
         hashes=list(itertools.chain.from_iterable(look.hashes for look in looks)),
         grays=np.concatenate([look.grays for look in looks]),
         vectors=None if differences else _unit_vectors(stores, name),
-        read_gray=partial(_read_gray, files_of),
+        read_gray=partial(_read_gray, stores),
     )
     return evidence, differences
 
 
-def _read_gray(files: Sequence[tuple[str, str]], row: int) -> NDArray[np.float64] | None:
+def _files(stores: Sequence[Store]) -> Rows:
+    """Number the files of all works, shape (N,); -1 for those without a sha256."""
+    hashes = [store.read(["content_hash"]).column(0) for store in stores]
+    encoded = pa.chunked_array([part for each in hashes for part in each.chunks], pa.string())
+    encoded = encoded.dictionary_encode().combine_chunks()
+    numbers = np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64)
+    none = pc.index(encoded.dictionary, "").as_py()
+    return np.where(numbers == none, -1, numbers)
+
+
+def _read_gray(stores: Sequence[Store], row: int) -> NDArray[np.float64] | None:
+    for store in stores:
+        if row < store.rows:
+            break
+        row -= store.rows
+    (image,) = store.take([row], ["image"]).column(0).to_pylist()
     try:
-        data = read_bytes(picture_file(*files[row]))
+        data = read_bytes(picture_file(store.manifest.root, image))
         picture = decode(data, at_least=lambda width, height: (_GRAY_SIDE, _GRAY_SIDE))
     except ImageError:
         return None
@@ -146,8 +162,7 @@ def _read_gray(files: Sequence[tuple[str, str]], row: int) -> NDArray[np.float64
 
 def _unit_vectors(stores: Sequence[Store], tap: str) -> NDArray[np.float32]:
     """Read the unit vectors of all works, shape (N, D)."""
-    shape = sum(store.rows for store in stores), stores[0].tap(tap).dim
-    vectors = np.empty(shape, dtype=np.float32)
+    vectors = room_for(sum(store.rows for store in stores), stores[0].tap(tap).dim)
     start = 0
     for store in stores:
         own = open_index(store, tap).vectors if store.rows else ()

@@ -10,7 +10,7 @@ import numpy as np
 
 from artsim.datatypes import Progress, no_progress
 from artsim.duplicates.crops import cropped
-from artsim.duplicates.evidence import DuplicateEvidence
+from artsim.duplicates.evidence import DuplicateEvidence, Rows
 from artsim.duplicates.look_alikes import WITHIN, linked, look_alikes, transformed
 from artsim.duplicates.threshold import Threshold, draw_threshold
 from artsim.errors import EvaluationError
@@ -120,12 +120,12 @@ def find_groups(
     return _join(found, transforms, evidence, drawn), drawn
 
 
-def _by_file(files: Sequence[str | None]) -> Iterator[list[int]]:
-    """Yield the rows of each file."""
-    rows: dict[str, list[int]] = {}
-    for row, file in enumerate(files):
-        if file is not None:
-            rows.setdefault(file, []).append(row)
+def _by_file(files: Rows) -> Iterator[list[int]]:
+    """Yield the rows of each file that several works have."""
+    shared = np.flatnonzero((np.bincount(files + 1) > 1)[files + 1] & (files >= 0))
+    rows: dict[int, list[int]] = {}
+    for row, file in zip(shared.tolist(), files[shared].tolist(), strict=True):
+        rows.setdefault(file, []).append(row)
     yield from rows.values()
 
 

@@ -42,59 +42,80 @@ def look_alikes(
     Copies have the same edges; or hashes a few bits apart and a cosine that confirms it, as another
     photograph has. Where neither edges nor a cosine are known, the few bits are enough.
     """
-    for same in _by_look(evidence):
-        yield from linked(evidence, sources, same)
-    works, grays = _different(evidence)
-    hashes = np.array([evidence.hashes[row] for row in works], dtype=np.uint64)
-    known = np.asarray(grays.any(axis=(1, 2)))
+    alone, same = _by_look(evidence)
+    for works in same:
+        yield from linked(evidence, sources, works)
+    different = _different(evidence, alone, same)
+    hashes = np.array([evidence.hashes[row] for row in different], dtype=np.uint64)
+    grays = _grays(evidence)
     for places, others in _near(hashes, hashes, within):
-        may = (places < others) & (sources[works[places]] != sources[works[others]])
-        a, b = places[may], others[may]
+        may = sources[different[places]] != sources[different[others]]
+        places, others = places[may], others[may]
+        a, b = different[places], different[others]
         copies = _same_edges(grays, grays, a, b)
-        few = np.flatnonzero(~copies & (np.bitwise_count(hashes[a] ^ hashes[b]) <= ALONE))
+        bits = np.bitwise_count(hashes[places] ^ hashes[others])
+        few = np.flatnonzero(~copies & (bits <= ALONE))
         if evidence.vectors is None or confirming is None:
-            copies[few] = ~(known[a[few]] & known[b[few]])
+            known = [grays[each[few]].any(axis=(1, 2)) for each in (a, b)]
+            copies[few] = ~(known[0] & known[1])
         else:
-            one, other = (evidence.vectors[works[each[few]]] for each in (a, b))
+            one, other = (evidence.vectors[each[few]] for each in (a, b))
             copies[few] = np.vecdot(one, other) >= confirming
-        for first, second in _first(a, b, copies):
-            yield int(works[first]), int(works[second])
+        yield from _first(a, b, copies)
 
 
 def transformed(
     evidence: DuplicateEvidence, sources: Rows, within: int
 ) -> Iterator[tuple[int, int, str]]:
     """Yield links of pictures with their mirrored or turned copies, and what makes the second."""
-    works, grays = _different(evidence)
-    known = np.asarray(grays.any(axis=(1, 2)))
-    works, grays = works[known], grays[known]
-    hashes = gray_hashes(grays)
+    grays = _grays(evidence)
+    works = _different(evidence, *_by_look(evidence))
+    works = works[np.asarray(grays.any(axis=(1, 2)))[works]]
+    hashes = _hashes(grays, works)
     for name, turn in TRANSFORMS.items():
         turned = turn(grays)
-        for places, others in _near(gray_hashes(turned), hashes, within):
-            may = (places < others) & (sources[works[places]] != sources[works[others]])
-            a, b = places[may], others[may]
+        for places, others in _near(_hashes(turned, works), hashes, within):
+            may = sources[works[places]] != sources[works[others]]
+            a, b = works[places[may]], works[others[may]]
             for first, second in _first(a, b, _same_edges(turned, grays, a, b)):
-                yield int(works[first]), int(works[second]), name
+                yield first, second, name
 
 
-def _by_look(evidence: DuplicateEvidence) -> list[list[int]]:
-    """Return the rows whose hash and gray are the same."""
-    rows = defaultdict(list)
-    for row, look in enumerate(evidence.hashes):
-        if look is not None:
-            gray = b"" if evidence.grays is None else evidence.grays[row].tobytes()
-            rows[look, gray].append(row)
-    return list(rows.values())
+def _by_look(evidence: DuplicateEvidence) -> tuple[Rows, list[list[int]]]:
+    """Return the rows whose hash no other has, and those of each hash and gray of the others."""
+    known = [(row, look) for row, look in enumerate(evidence.hashes) if look is not None]
+    rows = np.fromiter((row for row, _ in known), np.int64, len(known))
+    hashes = np.fromiter((look for _, look in known), np.uint64, len(known))
+    del known
+    order = np.argsort(hashes)
+    is_next = np.diff(hashes[order]) == 0
+    is_shared = np.zeros(len(rows), dtype=bool)
+    is_shared[order[1:]] = is_next
+    is_shared[order[:-1]] |= is_next
+    same = defaultdict(list)
+    for row in rows[is_shared].tolist():
+        gray = b"" if evidence.grays is None else evidence.grays[row].tobytes()
+        same[evidence.hashes[row], gray].append(row)
+    return rows[~is_shared], list(same.values())
 
 
-def _different(evidence: DuplicateEvidence) -> tuple[Rows, Grays]:
-    """Return the first work of each look in each index, in order, and their grays."""
-    works = [row for works in _by_look(evidence) for row in _heads(evidence, works)]
-    rows = np.array(sorted(works), dtype=np.int64)
-    if evidence.grays is None:
-        return rows, np.zeros((len(rows), GRAY_SIDE, GRAY_SIDE), dtype=np.uint8)
-    return rows, evidence.grays[rows]
+def _different(evidence: DuplicateEvidence, alone: Rows, same: list[list[int]]) -> Rows:
+    """Return the first work of each look, see `_by_look`, in each index, in order."""
+    heads = [row for works in same for row in _heads(evidence, works)]
+    return np.sort(np.append(alone, np.array(heads, dtype=np.int64)))
+
+
+def _grays(evidence: DuplicateEvidence) -> Grays:
+    """Return the grays of all works, of zeros where they are not known."""
+    nothing = np.zeros((GRAY_SIDE, GRAY_SIDE), dtype=np.uint8)
+    shape = len(evidence.stores), GRAY_SIDE, GRAY_SIDE
+    return np.broadcast_to(nothing, shape) if evidence.grays is None else evidence.grays
+
+
+def _hashes(grays: Grays, works: Rows) -> NDArray[np.uint64]:
+    """Hash the grays of some works."""
+    parts = (works[start : start + _PAIRS] for start in range(0, len(works), _PAIRS))
+    return np.concatenate([gray_hashes(grays[:0]), *(gray_hashes(grays[part]) for part in parts)])
 
 
 def _heads(evidence: DuplicateEvidence, members: Sequence[int]) -> list[int]:
@@ -103,15 +124,19 @@ def _heads(evidence: DuplicateEvidence, members: Sequence[int]) -> list[int]:
 
 
 def _near(queries: NDArray[np.uint64], bank: NDArray[np.uint64], within: int) -> Iterator[Pairs]:
-    """Yield the places of hashes at most so many bits apart, those of a query together."""
-    index = faiss.IndexBinaryFlat(64)
-    index.add(bank.view(np.uint8).reshape(-1, 8))
+    """Yield the places of hashes at most so many bits apart, those of a query together.
+
+    Each query is compared with the hashes that come after it.
+    """
     for start in range(0, len(queries), _BLOCK):
+        index = faiss.IndexBinaryFlat(64)
+        index.add(bank[start:].view(np.uint8).reshape(-1, 8))
         block = queries[start : start + _BLOCK].view(np.uint8).reshape(-1, 8)
         ends, _, found = index.range_search(block, within + 1)  # it finds what is nearer
-        query = start + np.searchsorted(ends, np.arange(len(found)), side="right") - 1
+        query = np.searchsorted(ends, np.arange(len(found)), side="right") - 1
         order = np.lexsort([found, query])
-        yield query[order], found[order]
+        order = order[query[order] < found[order]]
+        yield start + query[order], start + found[order]
 
 
 def _same_edges(grays: Grays, others: Grays, a: Rows, b: Rows) -> NDArray[np.bool_]:

@@ -79,8 +79,7 @@ def _ordinary_nearest(
 def _is_copy(evidence: DuplicateEvidence, a: int, b: int) -> bool:
     """Return whether two works are copies by file or hash."""
     bits = evidence.bits(a, b)
-    same = evidence.files[a] is not None and evidence.files[a] == evidence.files[b]
-    return same or (bits is not None and bits <= WITHIN)
+    return evidence.same_file(a, b) or (bits is not None and bits <= WITHIN)
 
 
 def _random_scores(bank: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.store import Store, indices, large_text, text_scalar
+from artsim.store import CatalogRows, Store, indices, large_text, take_stored, text_scalar
 
 _IN_MEMORY = 1 << 29  # bytes of metadata that are kept in memory, about
 
@@ -77,39 +76,32 @@ class MetadataInMemory:
 class MetadataOnDisk:
     """Columns in the parts of an index; see `WorkMetadata`.
 
-    Columns that were added to it are in memory once they are used.
+    Of a column that was added to it, the row of its file is in memory for each row of the index
+    once it is used: 8 bytes each. Its values are memory-mapped.
     """
 
     is_in_memory = False
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._added: dict[str, pa.ChunkedArray] = {}
+        self._added: dict[str, tuple[NDArray[np.int64], CatalogRows]] = {}
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return a column of all rows, read again at each call."""
-        if name not in self._store.added:
-            return large_text(self._store.read([name])).column(0)
-        if name not in self._added:
-            blocks = (block.column(0) for block in self._store.blocks(["id"]))
-            values = pa.chunked_array(
-                [part for each in self._store.added[name].values(blocks) for part in each.chunks]
-            )
-            self._added[name] = large_text(pa.table([values], [name])).combine_chunks().column(0)
-        return self._added[name]
+        return pa.concat_tables(self.blocks([name])).column(0)
 
     def blocks(self, names: Sequence[str]) -> Iterator[pa.Table]:
         """Yield columns of all rows, part by part."""
         start = 0
         for table in self._store.blocks(self._own(names) or ["id"]):
-            rows_of = partial(_part_of, start=start, length=table.num_rows)
-            yield self._select(large_text(table), names, rows_of)
-            start += table.num_rows
+            end = start + table.num_rows
+            yield self._select(table, names, np.arange(start, end))
+            start = end
 
     def take(self, rows: Rows, names: Sequence[str]) -> pa.Table:
         """Return columns of some rows."""
-        table = large_text(self._store.take(rows, self._own(names) or ["id"]))
-        return self._select(table, names, lambda column: column.take(indices(rows)))
+        table = self._store.take(rows, self._own(names) or ["id"])
+        return self._select(table, names, np.asarray(rows, dtype=np.int64))
 
     def find(self, id_: str) -> int | None:
         """Return the row of an id; of the parts only what may have it is read."""
@@ -118,21 +110,22 @@ class MetadataOnDisk:
     def _own(self, names: Sequence[str]) -> list[str]:
         return [name for name in names if name not in self._store.added]
 
-    def _select(
-        self,
-        table: pa.Table,
-        names: Sequence[str],
-        rows_of: Callable[[pa.ChunkedArray], pa.ChunkedArray],
-    ) -> pa.Table:
-        """Return columns of a table; ``rows_of`` returns its rows of a column that was added."""
+    def _select(self, table: pa.Table, names: Sequence[str], rows: NDArray[np.int64]) -> pa.Table:
+        """Return columns of a table of some rows, also those that were added."""
         for name in names:
             if name in self._store.added:
-                table = table.append_column(name, rows_of(self.column(name)))
-        return table.select(names)
+                stored, values = self._stored(name)
+                table = table.append_column(name, take_stored(values, stored[rows]))
+        return large_text(table.select(names))
 
-
-def _part_of(column: pa.ChunkedArray, start: int, length: int) -> pa.ChunkedArray:
-    return column.slice(start, length)
+    def _stored(self, name: str) -> tuple[NDArray[np.int64], CatalogRows]:
+        """Return the row in its file of each row, and the values, of a column that was added."""
+        if name not in self._added:
+            column = self._store.added[name]
+            rows = column.rows_by_id()
+            found = [rows.find(block.column(0)) for block in self._store.blocks(["id"])]
+            self._added[name] = np.concatenate(found), column.stored()
+        return self._added[name]
 
 
 class RowStream:

@@ -14,6 +14,7 @@ from artsim.errors import ArtsimError, SearchError
 from artsim.index import unit
 from artsim.search.backend import SearchBackend, best
 from artsim.search.conditions import Condition
+from artsim.search.groups import Groups
 from artsim.search.methods import Method, Opened, joined
 from artsim.search.relations import check_relations, relations
 from artsim.search.requests import Query, SearchRequest
@@ -41,7 +42,7 @@ class SearchPlan:
     missing: int  # rows that another index lacks
     unknown: Mapping[str, int]  # rows without a value, by the column of a condition
     left_out: frozenset[int]  # rows of the queries, and excluded ones
-    caps: Sequence[tuple[Rows, int]]  # see `pick`
+    caps: Sequence[tuple[Groups, int]]  # see `pick`
     backend: SearchBackend
 
     @property
@@ -274,7 +275,7 @@ def _nothing_known(request: SearchRequest, method: Method) -> str:
 
 
 def pick(
-    rows: Rows, k: int, *, left_out: Collection[int], caps: Sequence[tuple[Rows, int]]
+    rows: Rows, k: int, *, left_out: Collection[int], caps: Sequence[tuple[Groups, int]]
 ) -> Rows:
     """Take up to k rows, best first.
 
@@ -282,17 +283,17 @@ def pick(
         rows: Best first.
         k: How many at most.
         left_out: Rows that are not taken.
-        caps: The group of every row of the index, and how many may be taken from one group; -1
-            stands for no group.
+        caps: The groups of the works, and how many may be taken from one; a work may be in none.
     """
     taken: list[int] = []
     counts = [Counter[int]() for _ in caps]
-    for row in rows.tolist():
+    numbers = [each.of(rows) for each, _ in caps]  # (n,) each, by cap
+    for place, row in enumerate(rows.tolist()):
         if len(taken) == k:
             break
         if row in left_out:
             continue
-        groups = [int(codes[row]) for codes, _ in caps]
+        groups = [int(each[place]) for each in numbers]
         limited = zip(groups, counts, caps, strict=True)
         if any(group >= 0 and count[group] >= most for group, count, (_, most) in limited):
             continue

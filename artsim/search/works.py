@@ -17,8 +17,9 @@ from artsim.errors import SearchError, UnknownWorkError
 from artsim.labels import derivation_of, derived_labels
 from artsim.places import picture_file
 from artsim.search.conditions import RowFilter
+from artsim.search.groups import Groups
 from artsim.search.metadata import WorkMetadata, open_metadata
-from artsim.store import RowsById, Store, indices, joined_lists, large_text, text_scalar
+from artsim.store import RowsById, Store, indices, text_scalar
 
 _OWN = {  # columns for conditions besides the metadata
     "id": FieldType.TEXT,
@@ -26,8 +27,8 @@ _OWN = {  # columns for conditions besides the metadata
     "width": FieldType.NUMBER,
     "height": FieldType.NUMBER,
 }
-_SEPARATOR = "\x1f"  # between the values of a list; no value holds it
 _YEAR_NAMES = ("year", "years", "date")
+_LABELED = 1 << 19  # rows, at least, whose label is computed together
 _CANDIDATES = 1_000  # ids that begin or end like a mistyped one and are compared with it
 
 
@@ -41,7 +42,7 @@ class Works:
         self.labels = [name for name in derived_labels(store) if name not in columns]
         self.types = columns | dict.fromkeys(self.labels, FieldType.TEXT)
         self._derived: dict[str, pa.ChunkedArray] = {}
-        self._groups: dict[str, NDArray[np.int64]] = {}
+        self._groups: dict[str, Groups] = {}
         self._joined: dict[Works, NDArray[np.int64]] = {}
 
     @cached_property
@@ -65,10 +66,9 @@ class Works:
         if name not in self._derived:
             derivation = derivation_of(self.store, name)
             assert derivation is not None
-            read = self.store.read(derivation.columns_of((*_OWN, *self.fields)))
-            self._derived[name] = pa.chunked_array(
-                [derivation.values(large_text(read))], pa.string()
-            )
+            blocks = self.metadata.blocks(derivation.columns_of((*_OWN, *self.fields)))
+            values = (pa.array(derivation.values(block), pa.string()) for block in _larger(blocks))
+            self._derived[name] = pa.chunked_array(values, pa.string())
         return self._derived[name]
 
     def blocks(
@@ -159,25 +159,26 @@ class Works:
             self._joined[other] = np.concatenate([np.empty(0, np.int64), *map(rows.find, wanted)])
         return self._joined[other]
 
-    def groups(self, column: str) -> NDArray[np.int64]:
-        """Number the distinct values of a column: one number per row, -1 for a missing value.
+    def groups(self, column: str) -> Groups:
+        """Return what numbers the values of a column.
 
         Raises:
             SearchError: If the column is unknown, or holds ranges of years.
         """
         if column not in self._groups:
-            kind = self.type_of(column)
-            if kind == FieldType.YEARS:
+            if self.type_of(column) == FieldType.YEARS:
                 raise SearchError(f"{column!r} holds ranges of years, which cannot be grouped")
-            values = self.column(column)
-            if kind == FieldType.LIST:
-                values = joined_lists(values, _SEPARATOR)
-            encoded = values.dictionary_encode().combine_chunks()
-            codes = np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64)
-            if kind == FieldType.LIST:
-                codes = np.append(_same_lists(encoded.dictionary.to_pylist()), -1)[codes]
-            self._groups[column] = codes
+            self._groups[column] = Groups(
+                lambda rows: self._values(column, rows),
+                lambda: (block.column(0) for block in self.blocks([column])),
+            )
         return self._groups[column]
+
+    def _values(self, column: str, rows: NDArray[np.int64]) -> pa.ChunkedArray:
+        """Return a column, or a derived label, of some rows."""
+        if column in self.labels:
+            return self.column(column).take(indices(rows))
+        return self.take(rows, [column]).column(0)
 
     def type_of(self, column: str) -> FieldType:
         """Return the type of a column.
@@ -252,11 +253,16 @@ class Works:
         return some
 
 
-def _same_lists(lists: Sequence[str]) -> NDArray[np.int64]:
-    """Number joined lists by their sets of values; -1 for the empty list."""
-    sets = [frozenset(filter(None, each.split(_SEPARATOR))) for each in lists]
-    numbers = {each: number for number, each in enumerate(dict.fromkeys(sets))}
-    return np.array([numbers[each] if each else -1 for each in sets], dtype=np.int64)
+def _larger(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Join small blocks of rows, as each takes a while however small it is."""
+    waiting: list[pa.Table] = []
+    for block in blocks:
+        waiting.append(block)
+        if sum(each.num_rows for each in waiting) >= _LABELED:
+            yield pa.concat_tables(waiting)
+            waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def locate(store: Store, image: str) -> str | None:

@@ -24,7 +24,8 @@ from artsim.store import Store, read_parquet, write_parquet, write_whole
 
 _FILE = "hashes.parquet"
 _ALGORITHM = "dct-8x8-of-32x32-1"  # hashes of another are computed again
-_SAVED = 10_000  # pictures hashed between two writes of the file
+_SAVED = 10_000  # pictures hashed between two writes of the file, at least
+_SHARE = 8  # and one for so many that it has: written whole each time, it must not be often
 _ENOUGH = 64  # pixels a side of a decoded JPEG, at least
 _GRAY = pa.binary(images.GRAY_SIDE**2)
 
@@ -74,14 +75,18 @@ def _looks(store: Store, grays: bool, workers: int, progress: Progress) -> list[
     keys = [value or None for value in table.column("content_hash").to_pylist()]
     known = _read_looks(store)
     missing = {
-        key: picture_file(store.manifest.root, name)
+        key: name
         for key, name in zip(keys, table.column("image").to_pylist(), strict=True)
         if key is not None and _is_missing(known.get(key), grays)
     }
     entries, done, failures = iter(missing.items()), 0, 0
+
+    def look_at(name: str) -> _Look | ImageError:
+        return _look_at(picture_file(store.manifest.root, name))
+
     with ThreadPoolExecutor(workers, thread_name_prefix="artsim-hash") as pool:
-        while chunk := dict(itertools.islice(entries, _SAVED)):
-            for key, found in zip(chunk, pool.map(_look_at, chunk.values()), strict=True):
+        while chunk := dict(itertools.islice(entries, max(_SAVED, len(known) // _SHARE))):
+            for key, found in zip(chunk, pool.map(look_at, chunk.values()), strict=True):
                 done += 1
                 if isinstance(found, ImageError):
                     failures += 1

@@ -4,7 +4,14 @@ A file is written under a temporary name, synced and renamed; the manifest is re
 that the manifest does not list is not part of the index: after an interruption it is written again.
 """
 
-from artsim.store.added import IDENTITY, PREDICTION, AddedColumn, remove_added, write_added
+from artsim.store.added import (
+    IDENTITY,
+    PREDICTION,
+    AddedColumn,
+    remove_added,
+    take_stored,
+    write_added,
+)
 from artsim.store.anywhere import check_sent, index_to_write, local_index, send_index
 from artsim.store.arrow import (
     floats,
@@ -101,6 +108,7 @@ __all__ = [
     "spooled",
     "switch_version",
     "take_rows",
+    "take_stored",
     "text_hashes",
     "text_scalar",
     "tile_column",

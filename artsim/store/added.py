@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from artsim.datatypes import Field, FieldType, shown_path
 from artsim.errors import StoreError
@@ -23,7 +25,8 @@ from artsim.store.arrow import indices
 from artsim.store.columns import metadata_fields
 from artsim.store.files import write_whole
 from artsim.store.joining import RowsById
-from artsim.store.parquet import DAMAGED, read_parquet, write_parquet
+from artsim.store.parquet import DAMAGED, parquet_batches, read_parquet, write_parquet
+from artsim.store.spooling import CatalogRows, spool_column
 
 FOLDER = "added"
 PREDICTION = "prediction"  # a kind of column, in how its values were made
@@ -61,14 +64,28 @@ class AddedColumn:
 
     def values(self, blocks: Iterable[pa.ChunkedArray]) -> Iterator[pa.ChunkedArray]:
         """Yield the values of blocks of rows by their ids, null for rows without one."""
-        name = self.field.name
-        table = read_parquet(self.file, ["id", name], remedy=_remedy(self.file))
-        rows = RowsById([table.column("id")])
-        values = table.select([name]).combine_chunks().column(0)
-        del table
+        rows, values = self.rows_by_id(), self.stored()
         for ids in blocks:
-            found = rows.find(ids)
-            yield values.take(indices(found, found >= 0))
+            yield take_stored(values, rows.find(ids))
+
+    def rows_by_id(self) -> RowsById:
+        """Read which row of its file has which id."""
+        return RowsById(self._read("id"))
+
+    def stored(self) -> CatalogRows:
+        """Return its values by the row of its file, memory-mapped; see `take_stored`."""
+        (field,) = metadata_fields([self.field])
+        return spool_column(field, lambda: self._read(self.field.name))
+
+    def _read(self, column: str) -> Iterator[pa.Array]:
+        for batch in parquet_batches(self.file, [column], remedy=_remedy(self.file)):
+            yield batch.column(0)
+
+
+def take_stored(values: CatalogRows, rows: NDArray[np.int64]) -> pa.ChunkedArray:
+    """Return values of an added column by the row of its file; null where that is -1."""
+    has = rows >= 0
+    return values.take(rows[has]).column(0).take(indices(np.cumsum(has) - 1, has))
 
 
 def added_columns(path: Path, taken: Sequence[str]) -> dict[str, AddedColumn]:

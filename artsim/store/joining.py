@@ -20,7 +20,7 @@ class RowsById:
         blocks: The ids of the rows, in order.
     """
 
-    def __init__(self, blocks: Iterable[pa.ChunkedArray]) -> None:
+    def __init__(self, blocks: Iterable[pa.Array | pa.ChunkedArray]) -> None:
         hashes = np.concatenate([np.empty(0, np.int64), *map(text_hashes, blocks)])
         self._order = np.argsort(hashes, kind="stable")  # (N,) rows, those of a hash ascending
         self._hashes = hashes[self._order]  # (N,) ascending

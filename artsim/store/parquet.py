@@ -64,6 +64,22 @@ def read_parquet(
             return _read(file, columns, rows)
 
 
+def parquet_batches(file: Path, columns: Sequence[str], *, remedy: str) -> Iterator[pa.RecordBatch]:
+    """Read columns of a file in batches.
+
+    Raises:
+        StoreError: If it is missing or damaged; ``remedy`` says what to do then.
+    """
+    with _problems(file, remedy):
+        is_sealed = has_checksums(file)
+        with _opened(file) as parquet:
+            parquet.schema_arrow.empty_table().select(list(columns))  # they are there
+            for batch in parquet.iter_batches(GROUP_ROWS, columns=list(columns)):
+                if not is_sealed:
+                    batch.validate(full=True)
+                yield batch
+
+
 def take_parquet(
     file: Path, columns: Sequence[str], rows: NDArray[np.int64], *, remedy: str
 ) -> pa.Table:

@@ -1,10 +1,14 @@
-"""The catalog, read once to a file of the index folder."""
+"""Rows in memory-mapped files: a catalog that is read once, a column that is large."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+import mmap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +21,7 @@ from artsim.store.files import SPOOL, write_errors
 
 
 class CatalogRows:
-    """The catalog's rows in a memory-mapped Arrow file: any of them, at any time."""
+    """Rows of a catalog, or of one column, in an Arrow file: any of them, at any time."""
 
     def __init__(self, reader: pa.RecordBatchFileReader) -> None:
         self.schema: pa.Schema = reader.schema
@@ -64,6 +68,30 @@ def spooled(catalog: Catalog, path: Path) -> Iterator[CatalogRows]:
     finally:
         with suppress(OSError):
             file.unlink()
+
+
+def spool_column(field: pa.Field, read: Callable[[], Iterable[pa.Array]]) -> CatalogRows:
+    """Copy a column to a file without a name, memory-mapped; to memory if it cannot be written.
+
+    Args:
+        field: Its name and type.
+        read: Begins to read its values, at each call.
+    """
+
+    def write(out: IO[bytes] | pa.NativeFile) -> None:
+        schema = pa.schema([field])
+        with pa.ipc.new_file(out, schema) as writer:
+            for values in itertools.chain([pa.array([], field.type)], read()):
+                writer.write_batch(pa.record_batch([values], schema=schema))
+
+    with suppress(OSError), TemporaryFile(prefix="artsim-") as file:
+        write(file)
+        file.flush()
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return CatalogRows(pa.ipc.open_file(pa.py_buffer(mapped)))
+    held = pa.BufferOutputStream()
+    write(held)
+    return CatalogRows(pa.ipc.open_file(held.getvalue()))
 
 
 def _read(catalog: Catalog) -> Iterator[pa.RecordBatch]:

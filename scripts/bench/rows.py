@@ -4,9 +4,10 @@
     python scripts/bench/rows.py --rows 10000000 --index /tmp/ten  made there, and used again
 
 The index is written without embedding: vectors in clusters, IDs in order, a title of its own for
-every work, an artist, a class and a year. Its catalog is a Parquet table that names a thousand
-pictures. Each task runs in a process of its own: CPU seconds of all its threads, its largest
-resident memory, and what of that is no mapped file.
+every work, an artist, a class and a year; a style is added to it, in another order, and a label is
+derived from the year. Its catalog is a Parquet table that names a thousand
+pictures. Each task runs in a process of its own: seconds by the clock, CPU seconds of all its
+threads, its largest resident memory, and what of that is no mapped file.
 """
 
 from __future__ import annotations
@@ -33,12 +34,22 @@ from artsim.datatypes import Field, FieldType
 from artsim.embedding import embed_collection
 from artsim.index import build_index
 from artsim.readers import read_collection
-from artsim.store import MANIFEST, Manifest, Store, part_schema, round_to_half, write_part
+from artsim.store import (
+    MANIFEST,
+    DerivedLabel,
+    Manifest,
+    Store,
+    indices,
+    part_schema,
+    round_to_half,
+    write_added,
+    write_part,
+)
 
 if TYPE_CHECKING:
     from artsim.models import Extractor
 
-PICTURES, CLUSTERS, ARTISTS, CLASSES = 1000, 1000, 20_000, 50
+PICTURES, CLUSTERS, ARTISTS, CLASSES, STYLES = 1000, 1000, 20_000, 50, 20
 TOGETHER = 64  # parts in a commit
 KINDS = ("Portrait", "View", "Study", "Adoration", "Still life", "Allegory", "Copy")
 FIELDS = (
@@ -66,6 +77,8 @@ def main() -> None:
         path = options.index or Path(folder) / "made"
         if not path.exists():
             make(path, options.rows, options.dims, options.part_rows)
+        if not Store.open(path).added:
+            add_columns(path)
         rows = Store.open(path).rows
         manifest = (path / MANIFEST).stat().st_size
         print(f"{rows:,} rows, a manifest of {manifest / 1e6:.2f} MB", flush=True)
@@ -101,6 +114,18 @@ def make(path: Path, rows: int, dims: int, part_rows: int) -> None:
                 waiting = []
     store.append_many(waiting)
     store.finish()
+
+
+def add_columns(path: Path) -> None:
+    """Add a style to the index, by ids in no order, and a label: the century."""
+    ids = Store.open(path).read(["id"]).column(0)
+    order = np.random.default_rng(3).permutation(len(ids))
+    styles = pa.array([f"style {number}" for number in range(STYLES)])
+    table = pa.table(
+        {"id": ids.take(indices(order)), "style": styles.take(indices(order % STYLES))}
+    )
+    write_added(path, Field("style", FieldType.TEXT), table, {})
+    Store.open(path).set_labels([DerivedLabel("century", "floor(year / 100) + 1")])
 
 
 def make_pictures(folder: Path) -> list[os.stat_result]:
@@ -157,18 +182,20 @@ def measured(task: str, path: Path) -> str:
     process = subprocess.Popen(
         [sys.executable, *TASKS[task](path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    own, ended = 0, None  # memory that is no mapped file
+    own, ended, started = 0, None, time.perf_counter()  # memory that is no mapped file
     while ended is None:
         time.sleep(0.02)
         own = max(own, own_memory(process.pid))
         pid, status, used = os.wait4(process.pid, os.WNOHANG)
         ended = (status, used) if pid else None
+    passed = time.perf_counter() - started
     assert process.stdout is not None
     said = process.stdout.read().decode().strip().splitlines() or [""]
     status, used = ended
     process.returncode = status
+    cpu = used.ru_utime + used.ru_stime
     return (
-        f"{used.ru_utime + used.ru_stime:6.1f} CPU seconds, peak {used.ru_maxrss / 1e6:.2f} GB, "
+        f"{passed:6.1f} seconds, {cpu:6.1f} of CPU, peak {used.ru_maxrss / 1e6:.2f} GB, "
         f"{own / 1e9:.2f} GB of it no mapped file" + (f"  FAILED: {said[-1]}" if status else "")
     )
 
@@ -212,6 +239,9 @@ TASKS: dict[str, Callable[[Path], list[str]]] = {
     "again": artsim(*_SIMILAR, "w00054321"),
     "where": artsim(*_SIMILAR, "w00054321", "--where", "year < 1700 and class = 'class 7'"),
     "limit": artsim(*_SIMILAR, "w00054321", "--max-per", "artist=1"),
+    "deep": artsim(*_SIMILAR, "w00054321", "--max-per", "class=1", "-k", "40"),
+    "added": artsim(*_SIMILAR, "w00054321", "--where", "style = 'style 7'"),
+    "label": artsim(*_SIMILAR, "w00054321", "--where", "century = '17'"),
     "find": artsim("find", "--index", "PATH", "adoration", "54321"),
     "plan": here("plan"),
 }
