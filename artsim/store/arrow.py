@@ -20,7 +20,7 @@ def indices(
     numbers: Sequence[int] | NDArray[np.int64], valid: NDArray[np.bool_] | None = None
 ) -> pa.Array:
     """Return whole numbers as Arrow's int64, for `take`; null where they are not valid."""
-    buffer = pa.py_buffer(np.asarray(numbers, dtype=np.int64))
+    buffer = pa.py_buffer(np.ascontiguousarray(numbers, dtype=np.int64))
     bits = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
     return pa.Array.from_buffers(pa.int64(), len(numbers), [bits, buffer])
 
