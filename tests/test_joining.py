@@ -25,6 +25,7 @@ def test_each_id_is_found_at_its_first_row(mine, wanted, size):
     assert found.tolist() == [first.get(text, -1) for text in wanted]
     parts = [rows.find(block) for block in blocks(wanted, size)]
     assert np.array_equal(np.concatenate([found[:0], *parts]), found)
+    assert np.array_equal(rows.find_all(blocks(wanted, size)), found)
 
 
 def test_ids_with_large_offsets_are_the_same_ids():

@@ -18,8 +18,8 @@ from artsim.duplicates.candidates import Candidates
 from artsim.errors import ImageError
 from artsim.images import Grays, decode, read_bytes
 from artsim.index import open_index
+from artsim.metrics import room_for, take
 from artsim.metrics.neighbors import NO_ROW, check_unit_vectors, nearest_inner
-from artsim.metrics.spilling import room_for, take
 from artsim.places import picture_file
 from artsim.splits import Looks
 from artsim.store import Store

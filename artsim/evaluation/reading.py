@@ -56,8 +56,7 @@ def rows_of(first: Store, other: Store) -> NDArray[np.int64]:
         EvaluationError: If they have no id in common.
     """
     wanted, ids = ((block.column(0) for block in store.blocks(["id"])) for store in (first, other))
-    places = RowsById(ids)
-    rows = np.concatenate([np.empty(0, np.int64), *map(places.find, wanted)])
+    rows = RowsById(ids).find_all(wanted)
     if (rows < 0).all():
         raise EvaluationError(
             f"{str(other.path)!r} has none of the ids of {str(first.path)!r}; compare indexes of "

@@ -65,6 +65,8 @@ from .selection import MulticlassTask as MulticlassTask
 from .selection import choose as choose
 from .shots import FewShot as FewShot
 from .shots import few_shot as few_shot
+from .spilling import room_for as room_for
+from .spilling import take as take
 from .votes import KNN_KS as KNN_KS
 from .votes import TEMPERATURE as TEMPERATURE
 from .votes import MultilabelVotes as MultilabelVotes

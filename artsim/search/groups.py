@@ -14,7 +14,7 @@ _FEW = 4096  # rows whose values are read alone
 Rows = NDArray[np.int64]
 
 
-class Groups:
+class ValueGroups:
     """Numbers the values of a column: equal values have one number, a missing one has -1.
 
     Those of a few rows are read when they are asked for, else those of all rows, block by block;

@@ -122,9 +122,8 @@ class MetadataOnDisk:
         """Return the row in its file of each row, and the values, of a column that was added."""
         if name not in self._added:
             column = self._store.added[name]
-            rows = column.rows_by_id()
-            found = [rows.find(block.column(0)) for block in self._store.blocks(["id"])]
-            self._added[name] = np.concatenate(found), column.stored()
+            ids = (block.column(0) for block in self._store.blocks(["id"]))
+            self._added[name] = column.rows_by_id().find_all(ids), column.stored()
         return self._added[name]
 
 

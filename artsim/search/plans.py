@@ -14,7 +14,7 @@ from artsim.errors import ArtsimError, SearchError
 from artsim.index import unit
 from artsim.search.backend import SearchBackend, best
 from artsim.search.conditions import Condition
-from artsim.search.groups import Groups
+from artsim.search.groups import ValueGroups
 from artsim.search.methods import Method, Opened, joined
 from artsim.search.relations import check_relations, relations
 from artsim.search.requests import Query, SearchRequest
@@ -42,7 +42,7 @@ class SearchPlan:
     missing: int  # rows that another index lacks
     unknown: Mapping[str, int]  # rows without a value, by the column of a condition
     left_out: frozenset[int]  # rows of the queries, and excluded ones
-    caps: Sequence[tuple[Groups, int]]  # see `pick`
+    caps: Sequence[tuple[ValueGroups, int]]  # see `pick`
     backend: SearchBackend
 
     @property
@@ -275,7 +275,7 @@ def _nothing_known(request: SearchRequest, method: Method) -> str:
 
 
 def pick(
-    rows: Rows, k: int, *, left_out: Collection[int], caps: Sequence[tuple[Groups, int]]
+    rows: Rows, k: int, *, left_out: Collection[int], caps: Sequence[tuple[ValueGroups, int]]
 ) -> Rows:
     """Take up to k rows, best first.
 

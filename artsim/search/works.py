@@ -17,7 +17,7 @@ from artsim.errors import SearchError, UnknownWorkError
 from artsim.labels import derivation_of, derived_labels
 from artsim.places import picture_file
 from artsim.search.conditions import RowFilter
-from artsim.search.groups import Groups
+from artsim.search.groups import ValueGroups
 from artsim.search.metadata import WorkMetadata, open_metadata
 from artsim.store import RowsById, Store, indices, text_scalar
 
@@ -42,7 +42,7 @@ class Works:
         self.labels = [name for name in derived_labels(store) if name not in columns]
         self.types = columns | dict.fromkeys(self.labels, FieldType.TEXT)
         self._derived: dict[str, pa.ChunkedArray] = {}
-        self._groups: dict[str, Groups] = {}
+        self._groups: dict[str, ValueGroups] = {}
         self._joined: dict[Works, NDArray[np.int64]] = {}
 
     @cached_property
@@ -155,11 +155,10 @@ class Works:
                 (block.column(0) for block in works.metadata.blocks(["id"]))
                 for works in (self, other)
             )
-            rows = RowsById(ids)
-            self._joined[other] = np.concatenate([np.empty(0, np.int64), *map(rows.find, wanted)])
+            self._joined[other] = RowsById(ids).find_all(wanted)
         return self._joined[other]
 
-    def groups(self, column: str) -> Groups:
+    def groups(self, column: str) -> ValueGroups:
         """Return what numbers the values of a column.
 
         Raises:
@@ -168,7 +167,7 @@ class Works:
         if column not in self._groups:
             if self.type_of(column) == FieldType.YEARS:
                 raise SearchError(f"{column!r} holds ranges of years, which cannot be grouped")
-            self._groups[column] = Groups(
+            self._groups[column] = ValueGroups(
                 lambda rows: self._values(column, rows),
                 lambda: (block.column(0) for block in self.blocks([column])),
             )

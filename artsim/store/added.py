@@ -64,9 +64,17 @@ class AddedColumn:
 
     def values(self, blocks: Iterable[pa.ChunkedArray]) -> Iterator[pa.ChunkedArray]:
         """Yield the values of blocks of rows by their ids, null for rows without one."""
-        rows, values = self.rows_by_id(), self.stored()
-        for ids in blocks:
-            yield take_stored(values, rows.find(ids))
+        lengths = []
+
+        def counted() -> Iterator[pa.ChunkedArray]:
+            for ids in blocks:
+                lengths.append(len(ids))
+                yield ids
+
+        rows, values, start = self.rows_by_id().find_all(counted()), self.stored(), 0
+        for length in lengths:
+            yield take_stored(values, rows[start : start + length])
+            start += length
 
     def rows_by_id(self) -> RowsById:
         """Read which row of its file has which id."""

@@ -21,13 +21,19 @@ class RowsById:
     """
 
     def __init__(self, blocks: Iterable[pa.Array | pa.ChunkedArray]) -> None:
-        hashes = np.concatenate([np.empty(0, np.int64), *map(text_hashes, blocks)])
+        hashes = _hashes(blocks)
         self._order = np.argsort(hashes, kind="stable")  # (N,) rows, those of a hash ascending
         self._hashes = hashes[self._order]  # (N,) ascending
 
     def find(self, ids: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
         """Return the first row of each id, shape (n,); -1 where there is none."""
-        wanted = text_hashes(ids)
+        return self._find(text_hashes(ids))
+
+    def find_all(self, blocks: Iterable[pa.Array | pa.ChunkedArray]) -> NDArray[np.int64]:
+        """Return the first row of each id of some blocks, together, which is faster for many."""
+        return self._find(_hashes(blocks))
+
+    def _find(self, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
         found = np.full(len(wanted), -1, dtype=np.int64)
         if len(self._hashes):
             order = np.argsort(wanted)  # neighbors are looked up in the same part of memory
@@ -36,3 +42,7 @@ class RowsById:
             same = self._hashes[places] == wanted[order]
             found[order[same]] = self._order[places[same]]
         return found
+
+
+def _hashes(blocks: Iterable[pa.Array | pa.ChunkedArray]) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *map(text_hashes, blocks)])

@@ -19,6 +19,8 @@ from artsim.errors import ReaderError
 from artsim.store.arrow import take_rows
 from artsim.store.files import SPOOL, write_errors
 
+_ARRAY = 64 << 20  # bytes of a column that are written together
+
 
 class CatalogRows:
     """Rows of a catalog, or of one column, in an Arrow file: any of them, at any time."""
@@ -81,7 +83,7 @@ def spool_column(field: pa.Field, read: Callable[[], Iterable[pa.Array]]) -> Cat
     def write(out: IO[bytes] | pa.NativeFile) -> None:
         schema = pa.schema([field])
         with pa.ipc.new_file(out, schema) as writer:
-            for values in itertools.chain([pa.array([], field.type)], read()):
+            for values in _larger(itertools.chain([pa.array([], field.type)], read())):
                 writer.write_batch(pa.record_batch([values], schema=schema))
 
     with suppress(OSError), TemporaryFile(prefix="artsim-") as file:
@@ -92,6 +94,19 @@ def spool_column(field: pa.Field, read: Callable[[], Iterable[pa.Array]]) -> Cat
     held = pa.BufferOutputStream()
     write(held)
     return CatalogRows(pa.ipc.open_file(held.getvalue()))
+
+
+def _larger(arrays: Iterable[pa.Array]) -> Iterator[pa.Array]:
+    """Join small arrays: rows in another order are taken from each array that has one of them."""
+    waiting, size = list[pa.Array](), 0
+    for values in arrays:
+        waiting.append(values)
+        size += values.nbytes
+        if size >= _ARRAY:
+            yield pa.concat_arrays(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.concat_arrays(waiting)
 
 
 def _read(catalog: Catalog) -> Iterator[pa.RecordBatch]:
