@@ -151,7 +151,9 @@ def test_a_derived_label_is_computed_in_blocks(store, tmp_path, monkeypatch):
     assert column.to_pylist() == expected
 
 
-def test_an_added_column_is_in_memory_where_no_temporary_file_can_be_written(monkeypatch):
+@pytest.mark.parametrize("together", [1, 1 << 20])
+def test_an_added_column_is_in_memory_where_no_temporary_file_can_be_written(monkeypatch, together):
+    monkeypatch.setattr("artsim.store.spooling._ARRAY", together)
     field = pa.field("style", pa.list_(pa.string()))
     blocks = [pa.array([["a"], None]), pa.array([["b", "a"]])]
     in_file = spool_column(field, lambda: blocks)
