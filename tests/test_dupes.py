@@ -31,7 +31,7 @@ from artsim.images import TRANSFORMS, gray_hashes
 from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.sample import make_sample
-from artsim.splits import picture_looks
+from artsim.splits import Looks, picture_looks
 from artsim.store import Store
 
 
@@ -307,6 +307,23 @@ def test_memory_does_not_grow_with_the_square_of_the_works():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12_000 * 12_000 / 4  # a bit of every pair would take half as much again
+
+
+def test_files_are_numbered_across_indexes_and_those_without_a_hash_are_not(tmp_path):
+    first = make_store(
+        tmp_path / "first", list("abc"), {"t": at(0, 90, 180)}, hashes=["s", "", "r"]
+    )
+    none = make_store(tmp_path / "none", [], {"t": at()})
+    other = make_store(tmp_path / "other", list("de"), {"t": at(45, 270)}, hashes=["", "s"])
+    looks = Looks([None] * 3, np.zeros((3, 16, 16), np.uint8))
+    nothing = Looks([], np.zeros((0, 16, 16), np.uint8))
+    pair = Looks([None] * 2, np.zeros((2, 16, 16), np.uint8))
+    shown, _ = gather([first, none, other], [looks, nothing, pair])
+    assert (shown.files >= 0).tolist() == [True, False, True, False, True]
+    assert [shown.same_file(0, row) for row in range(5)] == [True, False, False, False, True]
+    assert not shown.same_file(1, 3)
+    assert works_of(find_groups(shown)[0]) == [("exact", (0, 4))]
+    assert gather([none], [nothing])[0].files.tolist() == []
 
 
 # --- on pictures --------------------------------------------------------------------------
