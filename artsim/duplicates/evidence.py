@@ -127,7 +127,7 @@ def gather(
         stores=np.repeat(np.arange(len(stores)), [store.rows for store in stores]),
         files=_files(stores),
         hashes=list(itertools.chain.from_iterable(look.hashes for look in looks)),
-        grays=np.concatenate([look.grays for look in looks]),
+        grays=looks[0].grays if len(looks) == 1 else np.concatenate([look.grays for look in looks]),
         vectors=None if differences else _unit_vectors(stores, name),
         read_gray=partial(_read_gray, stores),
     )
