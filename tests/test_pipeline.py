@@ -190,6 +190,77 @@ def test_an_error_ends_every_thread_and_what_is_whole_is_kept(museum, tmp_path, 
     receipts = receipts_of(museum, tmp_path / "a", Stopping(step), advance=advance)
     with pytest.raises(error, match=step):
         found.extend(receipt.number for receipt in receipts)
-    # All pictures of the third chunk are asked for before the second is whole.
-    assert found == ([] if step == "read" else [0, 1])
+    # All pictures of the third chunk are asked for before the second is whole; its last batch is
+    # in flight when the one before is added.
+    assert found == {"read": [], "advance": [0, 1, 2]}.get(step, [0, 1])
     assert not [each.name for each in threading.enumerate() if "artsim" in each.name]
+
+
+class Interrupted(Streaming):
+    """Is interrupted at a step of the batch with this number, once."""
+
+    def __init__(self, step, number):
+        super().__init__()
+        self.at = step, number
+
+    def begin(self, pixels):
+        wait = super().begin(pixels)
+        number = self.diary[-1][1]
+        if self.at == ("begin", number):
+            raise KeyboardInterrupt
+
+        def interrupted():
+            if self.at == ("wait", number):
+                self.at = None
+                raise KeyboardInterrupt
+            return wait()
+
+        return interrupted
+
+
+# The chunks have four, four and two batches; three are in flight when the next is begun.
+@pytest.mark.parametrize(
+    ("step", "number", "kept"),
+    [
+        ("begin", 3, []),
+        ("begin", 4, [0]),
+        ("begin", 7, [0]),
+        ("begin", 8, [0, 1]),
+        ("wait", 0, [0]),
+        ("wait", 3, [0]),
+        ("wait", 7, [0, 1, 2]),
+    ],
+)
+def test_parts_that_are_begun_whole_are_kept_if_the_run_is_interrupted(
+    museum, tmp_path, step, number, kept
+):
+    plain, _ = embedded(museum, tmp_path / "a", MeanColor())
+    found = []
+    with pytest.raises(KeyboardInterrupt):
+        found.extend(
+            receipt.number
+            for receipt in receipts_of(museum, tmp_path / "b", Interrupted(step, number))
+        )
+    assert found == kept
+    names = sorted(plain)[: len(kept)]
+    assert {file.name: file.read_bytes() for file in (tmp_path / "b").iterdir()} == {
+        name: plain[name] for name in names
+    }
+
+
+def test_a_part_whose_picture_was_lost_to_an_interrupt_is_not_written(
+    museum, tmp_path, monkeypatch
+):
+    add, calls = pipeline._Part.add, []
+
+    def interrupted(part, pictures, vectors, lost):
+        calls.append(len(pictures))
+        if len(calls) == 4:  # the second batch of the first chunk
+            raise KeyboardInterrupt
+        return add(part, pictures, vectors, lost)
+
+    monkeypatch.setattr(pipeline._Part, "add", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(receipts_of(museum, tmp_path / "a", Streaming()))
+    assert calls[3] == 4
+    assert list((tmp_path / "a").iterdir()) == []

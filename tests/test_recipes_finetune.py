@@ -15,6 +15,7 @@ import torch
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from recipe_runs import run as run_recipe
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
@@ -179,18 +180,75 @@ def test_pictures_without_the_label_change_nothing():
     assert logits.grad.tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
+class WaitsForNoValue(TorchDispatchMode):
+    """Refuses whatever reads a value of a tensor, for which a GPU would be waited for."""
+
+    READERS = ("_local_scalar_dense", "nonzero", "equal", "masked_select", "_unique2")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        masks = args[1] if func.overloadpacket is torch.ops.aten.index else ()
+        by_mask = any(each is not None and each.dtype is torch.bool for each in masks)
+        name = func.overloadpacket.__name__
+        assert name not in self.READERS, name
+        assert not by_mask, "a mask chooses how many rows there are"
+        return func(*args, **(kwargs or {}))
+
+
+def a_task(name, kind, classes):
+    target = Label(name=name, kind=kind, strata=np.arange(2), classes=classes)
+    every = np.arange(2)
+    sides = Split(train=every, validation=every, test=every, description="")
+    return TrainingTask(label=target, split=sides, source=name)
+
+
+def test_a_batch_is_validated_without_waiting_for_a_value(monkeypatch):
+    class Fixed(torch.nn.Module):
+        def forward(self, pixels):
+            return {
+                "one": torch.tensor([[3.0, 1.0], [0.0, 2.0], [1.0, 0.0]])[: len(pixels)],
+                "several": torch.tensor([[2.0, -2.0], [1.0, 1.0], [0.0, 3.0]])[: len(pixels)],
+            }
+
+    tasks = (
+        a_task("one", LabelKind.MULTICLASS, ("a", "b")),
+        a_task("several", LabelKind.MULTILABEL, ("c", "d")),
+    )
+    data = SimpleNamespace(tasks=tasks, preprocessing=squashed(1), seed=0)
+    found = Learner(Fixed(), data, torch.optim.Adam)
+    nan = float("nan")
+    one = torch.tensor([0, -1, 1])
+    several = torch.tensor([[1.0, 0.0], [nan, nan], [0.0, 1.0]])
+    batches = [
+        Batch(torch.arange(n), torch.zeros(n, 3, 1, 1), {"one": one[:n], "several": several[:n]})
+        for n in (3, 2, 0)
+    ]
+    losses = [float(found.loss(found(each.pixels), each)) for each in batches[:2]]
+    with WaitsForNoValue():
+        for number, batch in enumerate(batches):
+            found.validation_step(batch, number)
+    logged, recorded = {}, []
+    monkeypatch.setattr(found, "log", logged.__setitem__)
+    monkeypatch.setattr(found, "_record", recorded.append)
+    found.on_validation_epoch_end()
+    # Of "one" three have the label: right, wrong, right; of "several" all are ranked right.
+    expected = {
+        "val_loss": pytest.approx((3 * losses[0] + 2 * losses[1]) / 5),
+        "val_one": pytest.approx(2 / 3),
+        "val_several": pytest.approx(1),
+    }
+    assert recorded == [expected]
+    assert logged["val_score"] == pytest.approx(5 / 6)
+    assert not found._val_losses
+    assert not found._unscored
+
+
 def test_mixed_pictures_have_mixed_labels():
     class Colors(torch.nn.Module):
         def forward(self, pixels):
             self.seen = pixels[:, :2, 0, 0]
             return {"x": self.seen}
 
-    target = Label(
-        name="x", kind=LabelKind.MULTICLASS, strata=np.array([0, 1]), classes=("red", "green")
-    )
-    every = np.arange(2)
-    sides = Split(train=every, validation=every, test=every, description="")
-    task = TrainingTask(label=target, split=sides, source="x")
+    task = a_task("x", LabelKind.MULTICLASS, ("red", "green"))
     network = Colors()
     data = SimpleNamespace(tasks=(task,), preprocessing=squashed(1), seed=0)
     learner = Learner(network, data, torch.optim.Adam, mixup=0.5)
@@ -353,10 +411,7 @@ def test_a_learner_can_be_pickled(paintings):
     classifier = Classifier(body, 2, {"x": HeadShape(outputs=2)})
     make = partial(adamw_slower_below, classifier, lr=0.1, head_lr=0.2, weight_decay=0.0)
     schedule = partial(warm_then_cosine, 12, 0.25)
-    target = Label(name="x", kind=LabelKind.MULTICLASS, strata=np.array([0, 1]), classes=("a", "b"))
-    every = np.arange(2)
-    sides = Split(train=every, validation=every, test=every, description="")
-    task = TrainingTask(label=target, split=sides, source="x")
+    task = a_task("x", LabelKind.MULTICLASS, ("a", "b"))
     data = SimpleNamespace(tasks=(task,), preprocessing=squashed(1), seed=0)
     learner = Learner(classifier, data, make, schedule=schedule)
     found = pickle.loads(pickle.dumps(learner)).configure_optimizers()

@@ -92,6 +92,10 @@ def _fitted(
         ]
         return list(torch.stack(fitted).cpu().numpy())
     except RuntimeError:  # of one of them, or there is no memory for all
+        if device.type == "cuda":
+            # The decoder has a stream of its own, which does not wait for what was begun on this
+            # one, and may write to memory that is still in use there.
+            torch.cuda.synchronize(device)
         if len(pictures) == 1:
             return [None]
     return [_fitted([each], preprocessing, device)[0] for each in pictures]

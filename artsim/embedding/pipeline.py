@@ -12,7 +12,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from traceback import clear_frames
 from typing import TypeAlias
@@ -92,6 +92,11 @@ class _Part:
         self._loaded: list[Loaded] = []
         self._blocks: dict[str, list[NDArray[np.float32]]] = defaultdict(list)
         self._lost = [Unloadable(row, "decode", why) for row, why in sorted(chunk.refused.items())]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every picture of the chunk has been added."""
+        return bool(len(self._loaded) + len(self._lost) == self.chunk.rows.num_rows)
 
     def add(self, pictures: Sequence[Loaded], vectors: Vectors, lost: Sequence[Unloadable]) -> int:
         """Add a batch; return how many pictures could not be embedded."""
@@ -174,26 +179,39 @@ def _compute(
     """Give the parts of chunks, ready to be written, in order."""
     size = job.settings.batch_size
     flying: deque[_Batch] = deque()
-    for chunk in chunks:
-        # For one chunk as for another: its vectors do not depend on the process that takes it.
-        extractor.prepare(job.settings.batch_size, job.chunks * job.part_rows)
-        part = _Part(chunk, job, extractor)
-        advance(len(chunk.refused), len(chunk.refused))
-        left = chunk.rows.num_rows - len(chunk.refused)
-        while True:
-            batch, left = _take(pictures, left, size, part.seconds)
-            flying.append(_begin(batch, part, extractor, is_last=not left))
-            while len(flying) > extractor.ahead:
-                landed = flying.popleft()
-                if not _land(landed, extractor, advance):
-                    size = max(size // 2, 1)  # there is no memory for more
-                if landed.is_last:
-                    yield landed.part
-            if not left:
-                break
-    for landed in flying:
-        _land(landed, extractor, advance)
-        if landed.is_last:
+    try:
+        for chunk in chunks:
+            # For one chunk as for another: its vectors do not depend on the process that takes it.
+            extractor.prepare(job.settings.batch_size, job.chunks * job.part_rows)
+            part = _Part(chunk, job, extractor)
+            advance(len(chunk.refused), len(chunk.refused))
+            left = chunk.rows.num_rows - len(chunk.refused)
+            while True:
+                batch, left = _take(pictures, left, size, part.seconds)
+                flying.append(_begin(batch, part, extractor, is_last=not left))
+                while len(flying) > extractor.ahead:
+                    landed, fitted = _land(flying, extractor, advance)
+                    if not fitted:
+                        size = max(size // 2, 1)  # there is no memory for more
+                    if landed.is_last:
+                        yield landed.part
+                if not left:
+                    break
+        while flying:
+            landed, _ = _land(flying, extractor, advance)
+            if landed.is_last:
+                yield landed.part
+    except (Exception, KeyboardInterrupt):
+        with suppress(Exception):  # of a network that cannot go on
+            yield from _begun_whole(flying, extractor)
+        raise
+
+
+def _begun_whole(flying: deque[_Batch], extractor: Extractor) -> Iterator[_Part]:
+    """Give the parts whose last batches are computed beside the caller, whatever ends the run."""
+    while extractor.ahead and any(each.is_last for each in flying):
+        landed, _ = _land(flying, extractor, lambda tried, failed: None)
+        if landed.is_last and landed.part.is_whole:
             yield landed.part
 
 
@@ -258,15 +276,17 @@ def _raising(problem: Exception) -> Callable[[], Vectors]:
     return fail
 
 
-def _land(batch: _Batch, extractor: Extractor, advance: Advance) -> bool:
-    """Add the vectors of a batch to its part; return whether there was memory for all at once."""
+def _land(flying: deque[_Batch], extractor: Extractor, advance: Advance) -> tuple[_Batch, bool]:
+    """Add the first batch in flight to its part; return whether there was memory for it at once."""
+    batch = flying[0]
     with _timed(batch.part.seconds, "forward"):
         found, lost = _fetch(batch.loaded, batch.wait, extractor)
+    flying.popleft()  # if that was interrupted, it is still in flight
     failed = batch.part.add([], {}, [*batch.lost, *lost])
     for pictures, vectors in found:
         failed += batch.part.add(pictures, vectors, [])
     advance(len(batch.loaded) + len(batch.lost), failed)
-    return len(found) + len(lost) <= 1
+    return batch, len(found) + len(lost) <= 1
 
 
 _Found: TypeAlias = list[tuple[Sequence[Loaded], Vectors]]

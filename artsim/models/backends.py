@@ -85,7 +85,7 @@ class TorchBackend:
         held[count:] = 0
         with torch.inference_mode(), self._exactly():
             with self._steps.step(_COPY):
-                images = held.to(self.device, non_blocking=True)
+                images = held.to(self.device, non_blocking=self._steps.beside)
             with self._steps.step(_COMPUTE, images):
                 images = images.contiguous(memory_format=torch.channels_last)
                 if compiled is not None:
@@ -94,7 +94,7 @@ class TorchBackend:
                 joined = torch.cat([each.flatten(1) for each in vectors], dim=1)  # one copy back
             with self._steps.step(_RETURN, joined):
                 found = self._steps.memory(joined.shape, joined.dtype)
-                found.copy_(joined, non_blocking=True)
+                found.copy_(joined, non_blocking=self._steps.beside)
                 wait_for_copy = self._steps.end()
         ends = np.cumsum([each.shape[1:].numel() for each in vectors])[:-1]
 
@@ -175,9 +175,14 @@ class _Steps:
         if device.type == "cuda":
             self._streams = [torch.cuda.Stream(device) for _ in range(3)]  # type: ignore[no-untyped-call]  # torch's
 
+    @property
+    def beside(self) -> bool:
+        """Whether copies go on beside other work; `end` waits for no others."""
+        return bool(self._streams)
+
     def memory(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """Return memory of this machine, pinned if it is copied beside other work."""
-        return torch.empty(tuple(shape), dtype=dtype, pin_memory=bool(self._streams))
+        return torch.empty(tuple(shape), dtype=dtype, pin_memory=self.beside)
 
     @contextmanager
     def step(self, number: int, *used: Tensor) -> Iterator[None]:

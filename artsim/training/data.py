@@ -209,8 +209,11 @@ class TrainingData(LightningDataModule):
         rows = torch.tensor([row for row, _ in images], dtype=torch.int64)
         blank = torch.zeros(0, 3, *self.preprocessing.size, dtype=torch.uint8)
         pixels = torch.stack([each for _, each in images]) if images else blank
-        pixels = pixels.pin_memory() if self._pinned else pixels
-        return Batch(rows, pixels, {n: each[rows] for n, each in self._truth[split].items()})
+        truth = {name: each[rows] for name, each in self._truth[split].items()}
+        if self._pinned:
+            rows, pixels = rows.pin_memory(), pixels.pin_memory()
+            truth = {name: each.pin_memory() for name, each in truth.items()}
+        return Batch(rows, pixels, truth)
 
 
 class _Loader:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -72,6 +73,8 @@ class Learner(LightningModule):
         self._frozen, self._mixup, self._seed = tuple(frozen), mixup, data.seed
         self._losses: list[float] = []  # of this epoch's steps
         self._unread: list[tuple[int, Tensor, Tensor]] = []  # steps, rows and losses after these
+        self._val_losses: list[tuple[Tensor, int]] = []  # of batches, with their images
+        self._unscored: dict[str, list[tuple[Tensor, Tensor]]] = defaultdict(list)  # by task
         for module in self._frozen:
             module.requires_grad_(False)
         self.mean: Tensor
@@ -108,7 +111,9 @@ class Learner(LightningModule):
     def mixed_loss(self, batch: Batch) -> Tensor:
         """Compute the loss of each image blended with another, by the shares of the two."""
         share = float(torch.distributions.Beta(self._mixup, self._mixup).sample())
-        partner = torch.randperm(len(batch.rows)).to(batch.rows.device)
+        there = batch.rows.device
+        partner = torch.randperm(len(batch.rows), pin_memory=there.type == "cuda")
+        partner = partner.to(there, non_blocking=partner.is_pinned())
         pixels = self.normalized(batch.pixels)
         logits = self.classifier(share * pixels + (1 - share) * pixels[partner])
         truth = {name: each[partner] for name, each in batch.truth.items()}
@@ -181,16 +186,27 @@ class Learner(LightningModule):
         if not len(batch.rows):
             return
         logits = self(batch.pixels)
-        self._val_loss.update(self.loss(logits, batch), len(batch.rows))
+        self._val_losses.append((self.loss(logits, batch), len(batch.rows)))
+        for task in self.tasks:
+            likely = probabilities(logits[task.name], task.label.kind)
+            found = likely if task.label.kind == LabelKind.MULTILABEL else likely.argmax(dim=1)
+            self._unscored[task.name].append((found, batch.truth[task.name]))
+
+    def _score_validation(self) -> None:
+        """Score the validation images of the epoch, all at once: each time, a GPU is waited for."""
+        losses, self._val_losses = self._val_losses, []
+        for loss, count in losses:
+            self._val_loss.update(loss, count)
+        unscored, self._unscored = self._unscored, defaultdict(list)
         for task, score in zip(self.tasks, self._scores, strict=True):
-            truth = batch.truth[task.name]
-            known = _known(truth)
-            if known.any():
-                likely = probabilities(logits[task.name], task.label.kind)[known]
-                score.update(likely, truth[known].long())  # type: ignore[operator]  # a Metric
+            for found, truth in unscored[task.name]:
+                known = _known(truth)
+                if known.any():
+                    score.update(found[known], truth[known].long())  # type: ignore[operator]  # a Metric
 
     def on_validation_epoch_end(self) -> None:
         """Record the epoch's losses and scores, and log what decides on the best epoch."""
+        self._score_validation()
         found = {"val_loss": float(self._val_loss.compute())}
         for task, score in zip(self.tasks, self._scores, strict=True):
             found[f"val_{task.name}"] = float(score.compute())  # type: ignore[operator]  # a Metric
