@@ -1,5 +1,7 @@
 """``artsim compact``: fewer files, the same rows, vectors, answers and map."""
 
+import shutil
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -20,11 +22,12 @@ from artsim.store import Failure, Store, lock_index, merged_parts
 ROWS = 12
 
 
-@pytest.fixture
-def path(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """An index of twelve parts of 30 rows, with failures, a search index and a map."""
     vectors = np.random.default_rng(0).standard_normal((ROWS * 30, 8), dtype=np.float32)
-    store = store_of(tmp_path / "index", *np.split(vectors, ROWS), dim=8)
+    path = tmp_path_factory.mktemp("made") / "index"
+    store = store_of(path, *np.split(vectors, ROWS), dim=8)
     store.append(
         store.read_part(0).slice(0, 0), [Failure("gone", "gone.jpg", "decode", "no such file")]
     )
@@ -32,6 +35,12 @@ def path(tmp_path):
     build_index(store, "rgb")
     make_layout(store, "rgb")
     return store.path
+
+
+@pytest.fixture
+def path(made, tmp_path):
+    """A copy of that index."""
+    return shutil.copytree(made, tmp_path / "index")
 
 
 def answers(path):

@@ -2,10 +2,8 @@
 
 import csv
 import os
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -646,55 +644,64 @@ def test_a_stopped_run_ends_as_an_uninterrupted_one_where_parts_become_larger(
 
 def test_a_run_killed_at_ten_moments_equals_an_uninterrupted_one(tmp_path, paint):
     folder = tmp_path / "many"
-    for n in range(60):
+    for n in range(120):
         if n % 11 == 3:
-            (folder / f"{n:02}.jpg").write_text("not a picture")
+            (folder / f"{n:03}.jpg").write_text("not a picture")
         else:
-            paint(folder / f"{n:02}.jpg", (4 * n, 255 - 4 * n, n), size=(30, 20))
+            paint(folder / f"{n:03}.jpg", (2 * n, 255 - 2 * n, n), size=(30, 20))
+    # Each run is a fork of one process, which has imported everything; it is killed a moment after
+    # it has begun to compute a batch.
     code = f"""
-import sys, time
+import os, random, signal, sys, threading, time
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from conftest import MeanColor, toy_passport
-from artsim.embedding import (EmbedSettings, embed_collection)
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.models import Extractor
 from artsim.readers import read_collection
+from artsim.store import Store
 from pathlib import Path
 
-class Slow(MeanColor):
+killed, straight = map(Path, sys.argv[1:])
+rng = random.Random(0)
+
+class Killed(MeanColor):
     def __call__(self, pixels):
-        time.sleep(0.02)
+        if len(self.batches) == self.last:
+            end = os.getpid(), signal.SIGKILL
+            threading.Timer(rng.uniform(0.0, 0.02), os.kill, end).start()
+        time.sleep(0.01)
         return super().__call__(pixels)
 
-print("ready", flush=True)
-embed_collection(
-    read_collection({str(folder)!r}), Path(sys.argv[1]), Extractor(Slow(), toy_passport()),
-    settings=EmbedSettings(part_rows=4, batch_size=2),
-)
-print("done", flush=True)
+def run(index, last):
+    child = os.fork()
+    if not child:
+        network = Killed()
+        network.last = last
+        try:
+            embed_collection(
+                read_collection({str(folder)!r}), index, Extractor(network, toy_passport()),
+                settings=EmbedSettings(part_rows=4, batch_size=2),
+            )
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    rng.random()  # the next has another delay
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+for last in (0, 2, 1, 3, 1, 2, 0, 3, 1, 2):
+    assert run(killed, last) == -signal.SIGKILL
+    if (killed / "manifest.json").exists():
+        assert Store.open(killed).damaged_parts() == []
+for path in (killed, straight):
+    assert run(path, None) == 0
 """
-    rng = np.random.default_rng(0)
-    kills = 0
-    while kills < 10:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / "killed")],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(rng.uniform(0.0, 0.25))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        kills += 1
-        if (tmp_path / "killed" / "manifest.json").exists():
-            assert Store.open(tmp_path / "killed").damaged_parts() == []
-    for path in ("killed", "straight"):
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / path)], check=True)
+    names = [str(tmp_path / path) for path in ("killed", "straight")]
+    subprocess.run([sys.executable, "-c", code, *names], check=True)
     killed, straight = (Store.open(tmp_path / path) for path in ("killed", "straight"))
     assert killed.manifest.parts == straight.manifest.parts  # names, rows and checksums
     assert contents(killed.path) == contents(straight.path)
     assert failures(killed.path) == failures(straight.path)
-    assert len(failures(killed.path)) == 6
+    assert len(failures(killed.path)) == 11
     assert (killed.path / "faiss" / "rgb.index").read_bytes() == (
         straight.path / "faiss" / "rgb.index"
     ).read_bytes()

@@ -89,6 +89,8 @@ class Derivation:
         with time_limit(connection, self._cannot):
             relation = connection.from_arrow(rows)
             expression = with_any_value(connection, relation, self.expression, self.columns)
+        rehearse(rows, expression, self._cannot)
+        with time_limit(connection, self._cannot):
             # A filter refuses aggregates and windows: the value of a row depends on no other row.
             relation.filter(duckdb.SQLExpression(expression).isnull())
             found = relation.project(expression)
@@ -99,8 +101,6 @@ class Derivation:
                     "COLUMN.begin of years, list_contains(COLUMN, 'text') or "
                     "array_to_string(COLUMN, ', ') of a list"
                 )
-        rehearse(rows, expression, self._cannot)
-        with time_limit(connection, self._cannot):
             return [self._class(value) for (value,) in found.fetchall()]
 
     def _class(self, value: Any) -> str | None:

@@ -191,6 +191,9 @@ def distinct_names(names: Sequence[str], used: Collection[str] = ()) -> list[str
 def rehearse(table: pa.Table, text: str, fault: Fault) -> None:
     """Evaluate an expression over a table in another process first, unless it is surely quick.
 
+    This comes before anything else is done with it here: a constant part is computed as soon as
+    the types of an expression are asked for.
+
     Raises:
         ArtsimError: If it takes too long or too much memory.
     """
@@ -213,18 +216,19 @@ def filtered(connection: Any, relation: Any, text: str, fault: Fault) -> Any:
     parsed = parse_sql(text)
     if parsed.error:
         raise fault(parsed.error)
+    if "SUBQUERY" in parsed.classes:
+        raise fault("it reads another table; use only the columns")
     with time_limit(connection, fault):
         text = with_any_value(connection, relation, text, parsed.columns)
+    if not parsed.is_quick:
+        rehearse(relation.to_arrow_table(), text, fault)
+    with time_limit(connection, fault):
         # Parsed as one expression: anything longer is refused here.
         found = relation.filter(text)
         (kind,) = relation.project(text).types
-    if "SUBQUERY" in parsed.classes:
-        raise fault("it reads another table; use only the columns")
     if str(kind) != "BOOLEAN":
         what = _in_words(str(kind)).lower()
         raise fault(f"it is of type {what}, expected a condition such as year < 1700")
-    if not parsed.is_quick:
-        rehearse(relation.to_arrow_table(), text, fault)
     return found
 
 
