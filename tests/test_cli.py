@@ -424,6 +424,24 @@ def test_models_lists_short_names_and_patterns():
     assert all(model.startswith("open_clip:") for model in found)
 
 
+def test_models_takes_a_short_name_or_a_part_of_a_name():
+    def found(pattern):
+        return [json.loads(line) for line in run("models", pattern).splitlines()]
+
+    first = {"model": "lite0", "weights": "installed with artsim"}
+    assert found("lite0")[0] == first
+    assert {row["model"].partition(".")[0] for row in found("lite0")} == {
+        "lite0",
+        "timm:efficientnet_lite0",
+        "timm:tf_efficientnet_lite0",
+    }
+    siglip = [row["model"] for row in found("ViT-B-16-SigLIP")]
+    assert siglip[0] == "open_clip:ViT-B-16-SigLIP.webli"
+    assert all("ViT-B-16-SigLIP" in model for model in siglip)
+    assert all("clip" in row["model"].partition(":")[2] or row["model"] == "clip"
+               for row in found("clip"))  # fmt: skip
+
+
 def test_layers_lists_what_can_be_tapped():
     rows = [json.loads(line) for line in run("layers", "vgg16").splitlines()]
     assert {
@@ -512,3 +530,13 @@ def test_a_command_by_another_word_is_suggested(word, commands):
     result = CliRunner().invoke(cli, [word])
     assert result.exit_code == 2
     assert f"No such command '{word}'. Did you mean {commands}?" in result.output
+
+
+@pytest.mark.parametrize(
+    "command", ["knn-eval", "probe", "retrieval-eval", "leaderboard", "report"]
+)
+def test_an_evaluation_refuses_to_compare_by_the_text_of_records(command):
+    output = run(command, "--label", "nation", "--by", "image=0.7,text=0.3", code=2)
+    assert "No such option '--by'. 'artsim similar' has it; evaluations compare" in output
+    assert "never by text, since records may hold the label." in output
+    assert "--by" not in run(command, "--help")

@@ -23,12 +23,14 @@ from recipe_runs import (
     toy_run,
 )
 from search_toys import at, make_store
+from sklearn.svm import LinearSVC
 
+from artsim import list_models
 from artsim.cli import cli
 from artsim.datatypes import Fit, parse_spec
 from artsim.errors import EvaluationError, ModelError
 from artsim.images import read_bytes
-from artsim.labels import read_multiclass
+from artsim.labels import multiclass, read_multiclass
 from artsim.loader import preprocess
 from artsim.models import build_network, load_classifier, load_extractor
 from artsim.prediction import (
@@ -39,9 +41,9 @@ from artsim.prediction import (
     read_pictures,
 )
 from artsim.readers import ReaderOptions, read_collection
-from artsim.recipes import load_recipe
+from artsim.recipes import load_recipe, svm
 from artsim.recipes.mame_medium import METADATA, metadata_names
-from artsim.splits import joint_splits, read_stored_split
+from artsim.splits import Split, joint_splits, read_stored_split
 from artsim.store import Store
 from artsim.training import (
     Stopped,
@@ -188,6 +190,42 @@ def test_a_fine_tuned_network_is_compared_with_probes_of_the_frozen_one(squashed
     assert list(task["others"]) == [f"{method} ({printed})" for method in methods]
     assert all(0 <= value <= 1 for value in task["others"].values())
     assert load_classifier(squashed)[0].preprocessing.fit == Fit.SQUASH
+
+
+def test_the_network_of_the_best_published_figure_is_offered(mame, tmp_path):
+    assert "timm:legacy_xception.tf_in1k" in list_models("legacy_xception*")
+    xception = "timm:legacy_xception.random"
+    settings = SMALL | {"features": xception, "epochs": "1", "max_steps": "1"}
+    path = run(tmp_path / "run", MAME, mame, **settings)
+    features = np.array(pq.read_table(path / "features.parquet")["features"].to_pylist())
+    assert features.shape == (48, 2048)
+    (task,) = metrics(path)["tasks"]
+    printed = f"linear SVM ({xception} + {', '.join(METADATA)})"
+    assert task["others"][printed] in np.arange(9) / 8  # of the test pictures
+
+
+def test_a_support_vector_machine_takes_the_penalty_that_is_best_on_validation():
+    rng = np.random.default_rng(0)
+    truth = np.arange(240) % 3
+    features = rng.normal(size=(240, 12)) * np.logspace(-3, 3, 12)  # of very unlike scales
+    features[:, :3] += np.array([0.8e-3, 2.8e-3, 9.6e-3]) * np.eye(3)[truth]
+    target = multiclass("medium", [f"medium {code}" for code in truth])
+    places = rng.permutation(240)
+    split = Split(train=places[:120], validation=places[120:180], test=places[180:], description="")
+    mean, std = features[split.train].mean(axis=0), features[split.train].std(axis=0)
+    scaled = (features - mean) / std
+    scores = {}
+    for penalty in svm._PENALTIES:
+        machine = LinearSVC(C=penalty, dual=False, random_state=0)
+        machine.fit(scaled[split.train], truth[split.train])
+        scores[penalty] = [
+            (machine.predict(scaled[rows]) == truth[rows]).mean()
+            for rows in (split.validation, split.test)
+        ]
+    best = max(scores.values(), key=lambda score: score[0])
+    found = svm.svm_accuracy(features.astype(np.float32), target, split, toy_run())
+    assert found == pytest.approx(best[1])
+    assert len({score[1] for score in scores.values()}) > 1
 
 
 def test_the_features_are_a_column_of_a_file(squashed, mame):

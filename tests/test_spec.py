@@ -55,6 +55,7 @@ def test_every_short_name_is_a_spec(name):
     ("text", "message"),
     [
         ("vgg61", "no model is called 'vgg61'; choose from clip, dinov2, lite0"),
+        ("ViT-B-16", r"timm:ViT-B-16 or open_clip:ViT-B-16 \(artsim models '\*ViT-B-16\*' looks"),
         ("timm:vgg16@", "cannot read tap ''"),
         ("timm:vgg16@a+a", "names a tap twice"),
         ("two words", "cannot read model 'two words'; write SOURCE:ARCH"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from artsim.api.index import Index
 from artsim.api.results import Table
-from artsim.datatypes import DEFAULT_MODEL, Progress, no_progress, parse_spec
+from artsim.datatypes import DEFAULT_MODEL, SHORT_NAMES, Progress, no_progress, parse_spec
 from artsim.places import as_path
 from artsim.readers import DEFAULT_OPTIONS, ReaderOptions, read_collection
 from artsim.store import Store, index_to_write
@@ -136,17 +136,21 @@ def inspect(collection: str | Path, *, reader: ReaderOptions = DEFAULT_OPTIONS) 
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """Name the models that match a pattern, such as ``timm:vit_small*``.
+    """Name the models that match a pattern, such as ``timm:vit_small*``, short names first.
 
     Args:
-        pattern: With ``*`` and ``?``; matched with and without the source.
+        pattern: With ``*`` and ``?``, matched with and without the source; without either, a part
+            of the name.
     """
     import fnmatch
 
     from artsim.models import SOURCES, list_architectures
 
+    if not any(sign in pattern for sign in "*?["):  # a part of the name, not of the source alone
+        pattern = f"*{pattern}*" if ":" in pattern else f"*:*{pattern}*"
+    short = fnmatch.filter(SHORT_NAMES, pattern.removeprefix("*:"))
     specs = (f"{source}:{arch}" for source in SOURCES for arch in list_architectures(source))
-    return [
+    return short + [
         spec
         for spec in specs
         if fnmatch.fnmatch(spec, pattern) or fnmatch.fnmatch(spec.partition(":")[2], pattern)

@@ -78,6 +78,11 @@ _OTHER_WORDS = {
     "search": ("similar", "find"),
     "show": ("info", "serve"),
 }
+# What is said of an option that a command does not have on purpose.
+_REFUSED = {
+    "--by": "'artsim similar' has it; evaluations compare pictures by one --tap, never by text, "
+    "since records may hold the label."
+}
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -99,9 +104,7 @@ class _Group(cloup.Group):
                 raise
             raise click.ClickException(reason) from error
         except click.ClickException as error:
-            shown = io.StringIO()  # with the usage, and whatever the command line named
-            error.show(shown)
-            echo(shown.getvalue().rstrip("\n"), err=True)
+            _show(error)
             sys.exit(error.exit_code)
         except UnicodeEncodeError as error:
             # Python holds a name's bytes that are not UTF-8 as surrogates, which no file format
@@ -131,6 +134,14 @@ class _Group(cloup.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of use, not of the alphabet."""
         return list(self.commands)
+
+
+def _show(error: click.ClickException) -> None:
+    shown = io.StringIO()  # with the usage, and whatever the command line named
+    error.show(shown)
+    name = error.option_name if isinstance(error, click.NoSuchOption) else ""
+    why = f" {_REFUSED[name]}" if name in _REFUSED else ""
+    echo(shown.getvalue().rstrip("\n") + why, err=True)
 
 
 def _stop() -> NoReturn:

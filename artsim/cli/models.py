@@ -32,12 +32,13 @@ def models(pattern: str | None, add: Path | None, as_json: bool) -> None:
     """List the models that can embed pictures.
 
     Without PATTERN the short names and the packs of this machine are listed, else every model whose
-    name matches it.
+    name matches it: with * and ?, or a part of the name.
 
     Example:
 
     \b
         artsim models
+        artsim models siglip
         artsim models 'timm:vit_small*'
         artsim models 'open_clip:*laion*'
         artsim models --add clip.artsim
@@ -128,6 +129,7 @@ def _packs() -> list[dict[str, str]]:
 
 
 def _where(spec: str) -> str:
-    if parse_spec(spec).tag != PIP:
+    parsed = parse_spec(spec)
+    if parsed.tag != PIP:
         return "downloaded at first use"
-    return "installed with artsim" if spec == SHORT_NAMES[DEFAULT_MODEL] else "artsim[lite]"
+    return "installed with artsim" if str(parsed) == SHORT_NAMES[DEFAULT_MODEL] else "artsim[lite]"

@@ -103,7 +103,10 @@ def parse_spec(text: str) -> ExtractorSpec:
     if source is None:
         if arch not in SHORT_NAMES:
             known = ", ".join(SHORT_NAMES)
-            raise ModelError(f"no model is called {arch!r}; choose from {known}, or timm:{arch}")
+            raise ModelError(
+                f"no model is called {arch!r}; choose from {known}, or name its source, "
+                f"timm:{arch} or open_clip:{arch} (artsim models '*{arch}*' looks in both)"
+            )
         known_as = _NAME.fullmatch(SHORT_NAMES[arch])
         assert known_as is not None
         source, arch, tag = known_as["source"], known_as["arch"], tag or known_as["tag"]
