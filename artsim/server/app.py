@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -56,6 +56,7 @@ _REFUSED = {
 _RETRY = {"retry-after": "10"}  # seconds
 _LEARNING = 2  # concepts that are learned at a time: each takes a core for a moment
 _LOOK_SECONDS = 1.0  # between checks for changed indexes
+_FETCH_SECONDS = 30.0  # between those for what changed in object stores
 
 
 def make_app(
@@ -81,12 +82,16 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watch = asyncio.create_task(_watch(museum))
+        watches = [
+            asyncio.create_task(_watch(museum.refresh, _LOOK_SECONDS)),
+            asyncio.create_task(_watch(museum.update, _FETCH_SECONDS)),
+        ]
         with decoders.in_use(everywhere=True):
             yield
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        for watch in watches:
+            watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await watch
         await run_in_threadpool(museum.close)
         decoders.close()
         uploads.close()
@@ -136,12 +141,12 @@ def _operation(route: APIRoute) -> str:
     return "_".join([*map(str, route.tags), route.name])
 
 
-async def _watch(museum: Museum) -> None:
-    """Reopen indexes that were embedded again."""
+async def _watch(look: Callable[[], object], seconds: float) -> None:
+    """Look for indexes that were embedded again, every so many seconds."""
     while True:
-        await asyncio.sleep(_LOOK_SECONDS)
+        await asyncio.sleep(seconds)
         try:
-            await run_in_threadpool(museum.refresh)
+            await run_in_threadpool(look)
         except Exception:
             _log.exception("cannot look for new indexes; this is tried again")
 

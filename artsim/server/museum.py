@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from artsim.errors import ArtsimError, SearchError, StoreError
+from artsim.errors import ArtsimError, ConflictError, SearchError, StoreError
 from artsim.index import is_current
 from artsim.search import Encoder, IndexEncoder, Opened, SearchBackend, Works
 from artsim.server.duplicates import Duplicates
 from artsim.server.priority import give_way
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
-from artsim.store import Store, send_index
+from artsim.store import Store, local_index, send_index, update_index
+
+_log = logging.getLogger(__name__)
 
 _Stamp = tuple[int, ...]
 Backend = Callable[[Works], SearchBackend]
@@ -55,6 +58,7 @@ class Museum:
         self._workers = workers
         self.is_warm = False  # the first queries do not wait for a network
         self._seen: dict[str, _Stamp] = {}  # of the manifests and columns that were read
+        self._problems: dict[str, str] = {}  # of indexes in object stores
         self._refreshing = threading.Lock()
         self.rooms = self._open(by_name, {})
 
@@ -75,7 +79,27 @@ class Museum:
             StoreError: If it cannot be sent; then it must not be called saved.
         """
         self.refresh()
-        send_index(room.store.path)
+        try:
+            send_index(room.store.path)
+        except ConflictError as error:
+            local_index(str(room.store))  # what cannot be sent is put aside
+            what = str(error).partition(";")[0]
+            raise StoreError(f"{what}, and the page shows that in a moment; save again") from error
+
+    def update(self) -> None:
+        """Fetch what other machines have sent of the indexes in object stores.
+
+        Where that fails it is logged once, and tried again with the next call.
+        """
+        for name, room in self.rooms.items():
+            problem = ""
+            try:
+                update_index(room.store.path)
+            except (ArtsimError, OSError) as error:
+                problem = str(error)
+            if problem and problem != self._problems.get(name):
+                _log.warning("%s; the index is shown as it was", problem)
+            self._problems[name] = problem
 
     def refresh(self) -> list[str]:
         """Reopen indexes that were embedded again or have new columns, and return their names.

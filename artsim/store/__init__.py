@@ -12,7 +12,13 @@ from artsim.store.added import (
     take_stored,
     write_added,
 )
-from artsim.store.anywhere import check_sent, index_to_write, local_index, send_index
+from artsim.store.anywhere import (
+    check_sent,
+    index_to_write,
+    local_index,
+    send_index,
+    update_index,
+)
 from artsim.store.arrow import (
     floats,
     indices,
@@ -113,6 +119,7 @@ __all__ = [
     "text_scalar",
     "tile_column",
     "unsealed",
+    "update_index",
     "vector_type",
     "version_path",
     "whole_file",

@@ -91,3 +91,14 @@ def send_index(folder: Path) -> None:
     address = as_path(shown_path(folder))
     if isinstance(address, RemotePath):
         RemoteIndex(address).send()
+
+
+def update_index(folder: Path) -> None:
+    """Fetch what has changed of an index in an object store in its copy; of others do nothing.
+
+    Raises:
+        StoreError: If the store cannot be read, or the copy is being written.
+    """
+    address = as_path(shown_path(folder))
+    if isinstance(address, RemotePath):
+        RemoteIndex(address).update()

@@ -36,7 +36,7 @@ from artsim.places import (
 )
 from artsim.store.checksums import sha256_of
 from artsim.store.copynote import CopyNote
-from artsim.store.files import is_store, write_whole
+from artsim.store.files import is_store, lock_index, write_whole
 from artsim.store.lease import lease
 from artsim.store.manifest import COPY, MANIFEST
 
@@ -93,6 +93,19 @@ class RemoteIndex:
                 self._set_aside()
                 self._fetch(there)
         return self.folder
+
+    def update(self) -> None:
+        """Fetch what another machine has sent, while the copy is read; not over changes of its own.
+
+        Raises:
+            StoreError: If the store cannot be read, or the copy is being written.
+        """
+        if self._list() == {name: known.identity for name, known in self._note.files.items()}:
+            return
+        with lock_index(self.folder), self._alone("read"):
+            there = self._list()
+            if MANIFEST in there and not self._changed():
+                self._fetch(there)
 
     def send(self) -> int:
         """Send what has changed in the copy, the manifest last; return how many files.

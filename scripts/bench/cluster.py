@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +166,11 @@ def kill_worker(rng: random.Random) -> None:
 def replace_node(cluster: Cluster) -> None:
     """End the node that is not the head, with all that runs on it, and add another."""
     cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-    cluster.add_node(**node(), node_ip_address=SECOND)
+    for _ in range(5):  # Ray waits 30 s for it, which may be too few on a busy machine
+        with suppress(Exception):
+            cluster.add_node(**node(), node_ip_address=SECOND)
+            return
+    raise RuntimeError("no node has started in five tries")
 
 
 if __name__ == "__main__":
