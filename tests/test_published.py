@@ -1,10 +1,12 @@
 """Indexes published to vector databases answer as the folder does, and never half published."""
 
 import dataclasses
+from contextlib import ExitStack
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from buckets import serving_bucket
 from databases import free_port, milvus, running
 from search_toys import make_store
 from test_search_backend import assert_same_answers, random_questions
@@ -43,17 +45,21 @@ def store(tmp_path_factory):
     return make_store(path, [f"w{i}" for i in range(N)], taps, columns, tiles=tiles)
 
 
-@pytest.fixture(scope="module", params=["lance", "milvus"])
+@pytest.fixture(
+    scope="module", params=["lance", pytest.param("s3", marks=pytest.mark.slow), "milvus"]
+)
 def published(request, store, tmp_path_factory):
-    """What makes the backend of the store in a database."""
+    """What makes the backend of the store in a database: in a folder, in a bucket, of a server."""
     folder = tmp_path_factory.mktemp("database")
-    if request.param == "lance":
-        publish(store, f"lance:{folder}")
-        yield open_published(f"lance:{folder}", [store.path]).backend(store)
-        return
-    with milvus(folder) as uri:
-        publish(store, f"milvus:{uri}")
-        yield open_published(f"milvus:{uri}", [store.path]).backend(store)
+    with ExitStack() as stack:
+        if request.param == "lance":
+            address = f"lance:{folder}"
+        elif request.param == "s3":
+            address = f"lance:{stack.enter_context(serving_bucket()).address}/published"
+        else:
+            address = f"milvus:{stack.enter_context(milvus(folder))}"
+        publish(store, address)
+        yield open_published(address, [store.path]).backend(store)
 
 
 def relations(store):
