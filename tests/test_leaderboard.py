@@ -129,6 +129,15 @@ def test_the_scores_are_those_of_a_probe_of_that_tap(store):
         assert (each.probe, each.knn, each.k) == (alone.probe, alone.knn, alone.k)
         assert each.baseline == alone.baseline
         assert each.split.test.tolist() == alone.split.test.tolist()
+        mine, its = each.to_json(), alone.to_json()
+        sizes = ("n_train", "n_validation", "n_test")
+        assert [mine[name] for name in sizes] == [its[name] for name in sizes]
+
+
+def test_training_pictures_are_those_of_the_training_set(store):
+    (red, _) = compared(store, labels=("heat",), split="side")
+    found = red.to_json()
+    assert (found["n_train"], found["n_validation"], found["n_test"]) == (56, 8, 16)
 
 
 def test_indexes_of_one_catalog_are_compared_by_id(store, museum, tmp_path):

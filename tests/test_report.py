@@ -94,6 +94,7 @@ def html(found):
 def test_the_split_is_shown_with_the_scores(found):
     (label,) = found.labels
     assert (label.split.train, label.split.validation, label.split.test) == (84, 12, 24)
+    assert sum(each.train for each in label.predictions.classes) == 84
     assert [method.name for method in label.methods] == [
         "majority",
         "metadata only",
@@ -132,7 +133,7 @@ def test_confusions_and_classes_count_every_test_picture(found):
     )
     blue = next(score for score in studied.classes if score.class_ == "blue")
     assert (blue.train, blue.test, blue.correct, blue.confused_with, blue.confused) == (
-        32,
+        28,  # of the training set, as in the table of splits; 4 more choose the settings
         9,
         8,
         "red",
@@ -206,7 +207,8 @@ def predictions(**changes):
     values = {
         "label": "hue",
         "source": "a fine-tuned network",
-        "train": tuple(f"p{i}" for i in range(120) if SIDES[i % 10] != "test"),
+        "train": tuple(f"p{i}" for i in range(120) if SIDES[i % 10] == "train"),
+        "validation": tuple(f"p{i}" for i in range(120) if SIDES[i % 10] == "val"),
         "ids": tuple(f"p{i}" for i in tested),
         "truth": tuple(truth),
         "classes": ("blue", "green", "red"),
@@ -247,6 +249,10 @@ def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
             {"train": ("p8",)},
             "test pictures of 'hue' that are also in its training set: 1, such as 'p8'",
         ),
+        (
+            {"validation": ("p9",)},
+            "test pictures of 'hue' that are also in its training set: 1, such as 'p9'",
+        ),
         ({"train": ("nobody",)}, "the index lacks: 1, such as 'nobody'"),
         ({"classes": ("blue", "green", "pink")}, "'pink' is not a class of 'hue'"),
         ({"truth": ("green",) * 24}, "the 'hue' of 'p8' is 'green' in the predictions"),
@@ -272,6 +278,7 @@ def test_intervals_of_classes_and_slices_resample_groups():
         classes=("a", "b"),
         codes=np.zeros(40, dtype=np.int64),
         train=np.arange(0),
+        validation=np.arange(0),
         test=np.arange(40),
         probabilities=np.stack([right, ~right], axis=1).astype(float),
         groups=artists,

@@ -65,8 +65,9 @@ def leaderboard(
     and by nearest neighbors, with the same split of each label. The best of a label is chosen on
     the validation set and marked *: the best of many on the test set would partly be the
     luckiest. On the test set it is compared with the runner-up: the difference, its paired 95%
-    interval and, for top-1, the p-value of McNemar's exact test. The mean weights every label
-    equally and leaves out numbers.
+    interval and, for top-1, the p-value of McNemar's exact test. Once its settings are chosen, a
+    probe is fitted again to training and validation pictures, which are also the neighbors. The
+    mean weights every label equally and leaves out numbers.
 
     Example:
 

@@ -46,6 +46,7 @@ _HEADINGS = {
     "mAP": ("mean average precision over the classes", "chance"),
     "MAE": ("mean absolute error, less is better", "median"),
 }
+_LEARNED = "Fitted to the training and validation pictures once the settings are chosen"
 _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95%")
 
 
@@ -112,10 +113,11 @@ def probe(
 
     A linear model is trained for each label and compared with baselines: a constant prediction,
     metadata alone (width, height and aspect ratio, or --with), the nearest neighbor and k nearest
-    neighbors. All settings are chosen on the validation set; the test set is used once. Classes
-    are predicted by multinomial logistic regression, multilabels by one logistic regression per
-    class, numbers by ridge regression. ECE (15 bins) and Brier score (0 to 2) show how far the
-    probabilities of classes can be trusted.
+    neighbors. All settings are chosen on the validation set; then the probe is fitted again to the
+    training and the validation pictures, which are also the neighbors, and the test set is used
+    once. Classes are predicted by multinomial logistic regression, multilabels by one logistic
+    regression per class, numbers by ridge regression. ECE (15 bins) and Brier score (0 to 2) show
+    how far the probabilities of classes can be trusted.
 
     One split is one draw: --splits 5 repeats everything on five, drawn with the seeds that
     follow --seed. They share pictures, so the deviation is no standard error.
@@ -219,6 +221,7 @@ def _print_repeated(
         "\u00b1: standard deviation over the splits; the numbers of pictures and the notes are "
         f"those of the first, seed {plan.seed}"
     )
+    echo(_LEARNED)
 
 
 def _repeated_row(each: RepeatedProbe, name: str, *, std: bool = False) -> list[object]:
@@ -262,6 +265,7 @@ def _print_probes(
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
     if names:
         echo(f"Metadata alone: {', '.join(names)}")
+    echo(_LEARNED)
 
 
 def _print_hierarchies(probes: Sequence[tuple[LabelProbe, str]]) -> None:

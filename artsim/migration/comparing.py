@@ -139,7 +139,8 @@ class LabelComparison:
             **self.old.to_json("old"),
             **self.new.to_json("new"),
             **self.difference.to_json("difference"),
-            "n_train": len(self.split.learned),
+            "n_train": len(self.split.train),
+            "n_validation": len(self.split.validation),
             "n_test": len(self.split.test),
         }
 

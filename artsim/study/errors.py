@@ -146,7 +146,7 @@ def _errors(found: AlignedPredictions, data: StudyData, most: int) -> tuple[Pred
     wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
     if not len(wrong):
         return ()
-    nearest = data.search(found.test[wrong], found.train, _DEEP)
+    nearest = data.search(found.test[wrong], found.learned, _DEEP)
     errors = []
     for place, i in enumerate(wrong):
         class_ = found.classes[truth[i]]

@@ -187,12 +187,16 @@ def _aligned(
     for row in rows:
         codes[row_of[row["id"]]] = code_of[row["truth"][0]]
     test = [row for row in rows if row["split"] == TEST]
-    train = [row_of[row["id"]] for row in rows if row["split"] != TEST]
+    train, validation = (
+        np.array([row_of[row["id"]] for row in rows if row["split"] == part], dtype=np.int64)
+        for part in (TRAIN, VAL)
+    )
     return AlignedPredictions(
         source=NETWORK,
         classes=classes,
         codes=codes,
-        train=np.array(train, dtype=np.int64),
+        train=train,
+        validation=validation,
         test=np.array([row_of[row["id"]] for row in test], dtype=np.int64),
         probabilities=np.array([row["probabilities"] for row in test], dtype=np.float64),
         groups=_groups_among(test, groups),
@@ -203,7 +207,7 @@ def _members(
     rows: Sequence[Row], classes: Sequence[str], groups: Groups | None
 ) -> Iterator[ClassScore]:
     test = [row for row in rows if row["split"] == TEST]
-    train = Counter(name for row in rows if row["split"] != TEST for name in row["truth"])
+    train = Counter(name for row in rows if row["split"] == TRAIN for name in row["truth"])
     for name in classes:
         own = np.array([name in row["truth"] for row in test])
         positive = np.array([name in row["prediction"] for row in test])

@@ -23,11 +23,12 @@ class ModelPredictions:
 
     label: str
     source: str  # what made them, for people: 'fine-tuned vit_small'
-    train: tuple[str, ...]  # ids of the training set and of the validation set
+    train: tuple[str, ...]  # ids of the training set
     ids: tuple[str, ...]  # (n,) of the test pictures
     truth: tuple[str, ...]  # (n,)
     classes: tuple[str, ...]  # (K,)
     probabilities: Floats  # (n, K)
+    validation: tuple[str, ...] = ()  # ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,7 @@ class AlignedPredictions:
     classes: tuple[str, ...]  # of the label, C in number
     codes: Codes  # (N,) true class of each row, -1 where there is none
     train: Rows
+    validation: Rows
     test: Rows  # (n,)
     probabilities: Floats  # (n, C), 0 for a class that cannot be predicted
     groups: Codes | None = None  # (n,) that intervals resample; -1 is its own
@@ -46,6 +48,11 @@ class AlignedPredictions:
     def truth(self) -> Codes:
         """The true class of each test row, shape (n,)."""
         return self.codes[self.test]
+
+    @property
+    def learned(self) -> Rows:
+        """The rows that a prediction rests on: train and validation."""
+        return np.concatenate([self.train, self.validation])
 
     @property
     def predicted(self) -> Codes:
@@ -78,13 +85,14 @@ def align(
             f"{predictions.probabilities.shape} and {len(predictions.truth)} true classes; "
             f"expected {shape} and {shape[0]}"
         )
-    unknown = [id_ for id_ in (*predictions.train, *predictions.ids) if id_ not in row_of]
+    learned = (*predictions.train, *predictions.validation)
+    unknown = [id_ for id_ in (*learned, *predictions.ids) if id_ not in row_of]
     if unknown:
         raise EvaluationError(
             f"predictions of {name!r} for pictures that the index lacks: {len(unknown):,}, such as "
             f"{unknown[0]!r}; predict the pictures of this index"
         )
-    both = set(predictions.train) & set(predictions.ids)
+    both = set(learned) & set(predictions.ids)
     if both:
         raise EvaluationError(
             f"test pictures of {name!r} that are also in its training set: {len(both):,}, such as "
@@ -110,6 +118,7 @@ def align(
         classes=classes,
         codes=codes,
         train=np.array([row_of[id_] for id_ in predictions.train], dtype=np.int64),
+        validation=np.array([row_of[id_] for id_ in predictions.validation], dtype=np.int64),
         test=test,
         probabilities=probabilities,
     )
