@@ -16,6 +16,7 @@ from conftest import ROOT
 from search_toys import at, make_store
 
 from artsim.cli import cli
+from artsim.cli.cutting import cut_apart
 from artsim.cli.output import print_table
 from artsim.report.map import draw_points
 from artsim.store import csv_text
@@ -310,6 +311,30 @@ def test_no_written_text_acts_on_the_terminal_that_shows_it(hostile, tmp_path):
         assert ACTING.findall(file.read_bytes().decode()) == []
     assert json.loads((tmp_path / "values.json").read_text()) == CONTROLS
     assert CONTROLS["C1"] in json.dumps(json.loads(manifest.read_text()), ensure_ascii=False)
+
+
+def test_names_that_tell_rows_apart_are_cut_in_the_middle_and_stay_apart(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    indexes = ["antiquities", "antiquities-lite1", "antiquities-random"]
+    taps = ["blocks.4/gram", "blocks.6/gram", "embedding"]
+    rows = [(index, tap, *["0.123"] * 5) for index in indexes for tap in taps]
+    numbers = ["dims", "probe val", "probe test", "kNN val", "kNN test"]
+    print_table(["index", "tap", *numbers], rows, right=numbers, names=["index", "tap"])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= 80
+    shown = [tuple(line.split()[:2]) for line in lines if "0.123" in line]
+    assert len(set(shown)) == len(shown) == 9
+    assert shown[3] == ("ant…te1", "blocks.4/gram")
+
+
+def test_names_are_cut_no_more_than_keeps_them_apart():
+    assert cut_apart(["blocks.4/gram", "blocks.6/gram", "embedding"], 8) == [
+        "block…4/gram",
+        "block…6/gram",
+        "embedding",
+    ]
+    assert cut_apart(["paintings-lite0", "paintings-lite1"], 8) == ["pai…ite0", "pai…ite1"]
+    assert cut_apart(["one", "one"], 8) == ["one", "one"]
 
 
 def test_headings_of_a_table_act_on_no_terminal(capsys):

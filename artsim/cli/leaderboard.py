@@ -180,7 +180,8 @@ def _print_table(rows: Sequence[Sequence[object]], *, several: bool) -> None:
         "dims",
         *(f"{name} {part}" for name in _METHODS.values() for part in ("val", "test")),
     ]
-    print_table([*(["index"] if several else []), "tap", *columns], rows, right=columns)
+    names = [*(["index"] if several else []), "tap"]
+    print_table([*names, *columns], rows, right=columns, names=names)
 
 
 def _compared(chosen: Best, *, several: bool) -> str:

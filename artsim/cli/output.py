@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from artsim.cli.cutting import cut_columns
 from artsim.datatypes import finite, plural, printable, shown_path
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def print_table(
     *,
     right: Iterable[str] = (),
     whole: Iterable[str] = (),
+    names: Iterable[str] = (),
 ) -> None:
     """Print a table as wide as the terminal; text that does not fit ends in an ellipsis.
 
@@ -75,6 +77,8 @@ def print_table(
         rows: Cells, turned to text.
         right: Headings of the right-aligned columns.
         whole: Headings of others that are never cut.
+        names: Headings of columns by which people know a row: cut in the middle, and no more than
+            keeps different ones apart.
     """
     from rich import box
     from rich.cells import cell_len
@@ -83,12 +87,25 @@ def print_table(
     from rich.text import Text
 
     texts = [["" if cell is None else _cell(cell) for cell in row] for row in rows]
-    right, kept = set(right), {*right, *whole}
+    right, names = set(right), list(names)
+    kept = {*right, *whole, *names}
+    console = Console(highlight=False)
     longest = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
     widths = dict(zip(columns, longest, strict=True))
+    if names:
+        rest = sum(widths[name] if name in kept else _MIN_TEXT for name in {*columns} - {*names})
+        room = console.width - rest - _MARGIN * len(columns)
+        places = [columns.index(name) for name in names]
+        cut = cut_columns(
+            [[name, *(row[p] for row in texts)] for name, p in zip(names, places, strict=True)],
+            room,
+        )
+        for name, place, (_, *cells) in zip(names, places, cut, strict=True):
+            widths[name] = max(map(cell_len, (name, *cells)))
+            for row, cell in zip(texts, cells, strict=True):
+                row[place] = cell
     n_text = len(set(columns) - kept - {"id"})
     numbers = sum(widths[name] for name in kept) + _MARGIN * len(columns)
-    console = Console(highlight=False)
     room = console.width - numbers - _MIN_TEXT * n_text
     id_width = min(widths.get("id", 0), max(min(console.width // 2, room), _MIN_TEXT))
     # Too narrow for the numbers, the terminal breaks the lines: a cut number is worse.

@@ -215,7 +215,7 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
         for each in found
     ]
     right = ["pictures", "test", "95%", "difference", "95% of it", "p"]
-    print_table(["task", "run", "metric", *right], rows, right=right)
+    print_table(["task", "run", "metric", *right], rows, right=right, names=["task", "run"])
     echo("On the same test pictures; p of McNemar's exact test")
     kept = dict.fromkeys(each.run for each in found if each.keep_copies)
     if kept:
