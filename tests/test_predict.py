@@ -11,6 +11,7 @@ from conftest import MeanColor, noise_picture, toy_passport
 from PIL import Image
 
 from artsim.cli import cli
+from artsim.cli.predict import _print
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, ImageError, PassportError, SearchError
 from artsim.evaluation.probe import ProbePlan, probe
@@ -27,6 +28,7 @@ from artsim.prediction import (
     save_head,
 )
 from artsim.readers import ReaderOptions, read_collection
+from artsim.splits import picture_hashes
 from artsim.store import Failure, Store
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
@@ -117,6 +119,39 @@ def test_the_most_similar_are_shown_with_their_labels_without_the_picture_itself
 def test_a_picture_that_the_head_was_fitted_on_is_marked(path):
     train, val, test = predict_ids(predictor(path), ["red-1", "red-3", "red-4"])
     assert (train.seen, val.seen, test.seen) == (True, True, False)
+
+
+def test_a_copy_of_a_training_picture_is_marked_by_its_look_once_pictures_are_hashed(
+    tmp_path, capsys
+):
+    folder, rng = tmp_path / "museum", np.random.default_rng(0)
+    catalog = write_museum(folder, 20)
+    for file in folder.glob("*.png"):  # of coarse patterns: a picture of one color has no hash
+        patches = Image.fromarray(rng.integers(0, 256, (4, 4, 3), dtype=np.uint8))
+        patches.resize((64, 64)).save(file)
+    embed_collection(catalog, tmp_path / "index", toy())
+    store = Store.open(tmp_path / "index")
+    plan = ProbePlan(tap="rgb", labels=("hue",), split="side")
+    save_head(store, make_head(store, plan, list(probe(store, plan)), "hue"))
+    copy, turned, of_test = (tmp_path / name for name in ("copy.jpg", "turned.png", "test.jpg"))
+    with Image.open(folder / "red-1.png") as picture:
+        picture.resize((50, 50)).save(copy)
+        picture.transpose(Image.Transpose.ROTATE_180).save(turned)
+    with Image.open(folder / "red-4.png") as picture:
+        picture.save(of_test)
+
+    def marked(file):
+        (found,) = predict_picture(predictor(tmp_path / "index"), file)
+        assert found.to_json()["seen"] == found.to_row()["seen"] == (found.seen_by is not None)
+        return found.seen_by
+
+    assert [marked(each) for each in (copy, folder / "red-1.png")] == [None, "file"]
+    picture_hashes(store)
+    assert [marked(each) for each in (copy, turned, of_test)] == ["look", None, None]
+    assert marked(folder / "red-1.png") == "file"
+    found = predict_picture(predictor(tmp_path / "index"), copy)
+    _print(found, None, "the head was trained on")
+    assert "the head was trained on one that looks the same, so the" in capsys.readouterr().out
 
 
 def test_without_a_catalog_value_a_prediction_neither_agrees_nor_disagrees(path):
@@ -308,7 +343,7 @@ def test_a_folder_is_written_to_a_file(resnet, tmp_path, suffix):
     assert [(row["id"], row["label"]) for row in rows] == [("a.png", "class"), ("b.png", "class")]
     assert list(rows[0]) == [
         "id", "image", "label", "predicted", "confidence", "catalog", "agrees", "seen",
-        "classes", "neighbors",
+        "seen_by", "classes", "neighbors",
     ]  # fmt: skip
     classes = json.loads(rows[0]["classes"])
     assert rows[0]["predicted"] == max(classes, key=classes.get)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from artsim.prediction import Prediction, Predictor
     from artsim.store import Failure, Store
 
+_SEEN = {"file": " (in training set)", "look": " (same look in training set)"}
 _SAVED = 1000  # rows between two writes of --output, at least: the work lost if interrupted
 
 
@@ -95,9 +96,10 @@ def predict(
 
     PICTURE is a picture, or a folder or table of them; --id predicts works of the index. A probe
     saved by 'artsim probe' gives the probability of each class. Next to it are the catalog's
-    value and the most similar works of the index with their labels. Predictions for pictures of
-    the training set are marked, since they are no evidence. With --run a network trained by
-    'artsim train' predicts.
+    value and the most similar works of the index with their labels. Predictions for pictures that
+    it was fitted to are marked, since they are no evidence: by file, and once 'artsim dupes' has
+    hashed the pictures by look, as another scan of the same photograph. Crops are not found. With
+    --run a network trained by 'artsim train' predicts.
 
     With --hierarchy the prediction is the deepest class whose probability, summed over the classes
     below it, is sure enough: --min-confidence, or what 'artsim probe --hierarchy' chose.
@@ -135,7 +137,7 @@ def predict(
 
         predictor = RunPredictor(find_run(run, RUNS), device=device, **options)
         rows = [] if output is None else _read_rows(output, {*predictor.labels, PHRASE})
-        title, seen = None, "the network was trained on this picture, or chosen by it"
+        title, seen = None, "the network was trained on, or chosen by,"
     else:
         store = open_store(index)
         many = picture is not None and is_collection(picture)
@@ -148,7 +150,7 @@ def predict(
         if model is not None or weights is not None:
             _ = predictor.extractor  # compare its passport, even if no picture needs it
         title = f", by head {head.name} of {head.index} ({head.tap})"
-        seen = "the head was trained on this picture"
+        seen = "the head was trained on"
     failures: list[Failure] = []
     found = _predict(predictor, picture, ids, {row["id"] for row in rows}, failures)
     if output is not None:
@@ -255,7 +257,8 @@ def _print(found: Sequence[Prediction], title: str | None, seen: str) -> None:
             both = f" (both are {each.shared})" if each.shared and not each.agrees else ""
             echo(f"  Catalog: {_text(each.catalog)}{both}")
         if each.seen:
-            echo(f"  Note: {seen}, so the prediction is no evidence")
+            which = "this picture" if each.seen_by == "file" else "one that looks the same"
+            echo(f"  Note: {seen} {which}, so the prediction is no evidence")
     if found[0].neighbors:
         echo("\nMost similar")
         columns = [each.label for each in found]
@@ -279,7 +282,7 @@ def _print_many(found: Sequence[Prediction]) -> None:
             each.label,
             _text(each.predicted),
             fixed(each.confidence),
-            _text(each.catalog) + (" (in training set)" if each.seen else ""),
+            _text(each.catalog) + _SEEN.get(each.seen_by or "", ""),
         ]
         for each in found
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from artsim.prediction.heads import HeadTask, SavedHead, check_passport, id_hash
 from artsim.prediction.hierarchy import check_tasks, place_task
 from artsim.prediction.loop import ImageInput
 from artsim.prediction.predictions import LabeledNeighbor, Output, Prediction, compare, decide
+from artsim.prediction.seen import LookAlikes, seen_by
 from artsim.search import load_index_extractor
 from artsim.store import Store, floats
 
@@ -73,6 +75,7 @@ class HeadPredictor:
         self.needs = tuple(dict.fromkeys(names))
         self._load = extractor or (lambda: load_index_extractor(store))
         self._index = open_index(store, head.tap)
+        self._look_alikes = LookAlikes(lambda: store)
         self._catalog = [_values_if_any(store, task.source) for task in head.tasks]
 
     @cached_property
@@ -101,7 +104,8 @@ class HeadPredictor:
         vectors = unit(self._vectors(inputs))
         columns = self._columns(inputs)
         rows = [each.row for each in inputs]
-        neighbors, trained = self._find_neighbors(vectors, rows), self._find_trained(rows)
+        neighbors, similar = self._find_neighbors(vectors, rows), self._look_alikes.of(inputs)
+        trained = self._find_trained([*rows, *chain.from_iterable(similar)])
         probabilities = []
         for task in self.head.tasks:
             features = task.metadata.features(columns, len(vectors))
@@ -127,7 +131,7 @@ class HeadPredictor:
                     catalog=catalog,
                     agrees=agrees,
                     shared=shared,
-                    seen=row in in_training,
+                    seen_by=seen_by(row, similar[i], in_training),
                     neighbors=tuple(
                         LabeledNeighbor(id_, score, None if values is None else values[near])
                         for id_, score, near in neighbors[i]
@@ -169,7 +173,7 @@ class HeadPredictor:
 
     def _find_trained(self, rows: Sequence[int | None]) -> list[set[int | None]]:
         """Find which of these rows of the index each task was fitted on."""
-        known = [row for row in rows if row is not None]
+        known = list({row for row in rows if row is not None})
         ids = self.store.take(known, ["id"]).column("id").to_pylist()
         hashes = [id_hashes([id_])[0] for id_ in ids]
         return [

@@ -20,6 +20,7 @@ from artsim.models import TrainedModel, find_device, load_classifier
 from artsim.models.architectures import Classifier
 from artsim.prediction.loop import ImageInput
 from artsim.prediction.predictions import Output, Prediction, compare, decide
+from artsim.prediction.seen import LookAlikes, seen_by
 from artsim.recipes import TREE, Tree, open_run_index, read_tree
 from artsim.splits import TEST
 from artsim.store import Store
@@ -111,6 +112,7 @@ class RunPredictor:
             places = [place for place, each in enumerate(pixels) if each.shape == shape]
             batch = torch.from_numpy(np.stack([pixels[place] for place in places]))  # (B, 3, H, W)
             outputs |= zip(places, self.outputs(batch), strict=True)
+        similar = self._look_alikes.of(inputs)
         for place, one in enumerate(inputs):
             for output in outputs[place]:
                 catalog = self._catalog_value(output.label, one)
@@ -120,7 +122,7 @@ class RunPredictor:
                     image=one.image,
                     catalog=catalog,
                     agrees=compare(output.kind, output.predicted, catalog),
-                    seen=one.row is not None and one.row in self._seen,
+                    seen_by=self._seen_by(one, similar[place]),
                 )
 
     def outputs(self, pixels: Tensor) -> list[list[Output]]:
@@ -158,6 +160,13 @@ class RunPredictor:
             except (EvaluationError, KeyError):  # a label that was removed; a phrase
                 self._catalog[label] = [None] * self.store.rows
         return self._catalog[label][one.row]
+
+    def _seen_by(self, one: ImageInput, similar: list[int]) -> str | None:
+        return seen_by(one.row, similar, self._seen) if similar or one.row is not None else None
+
+    @cached_property
+    def _look_alikes(self) -> LookAlikes:
+        return LookAlikes(lambda: self.store)
 
     @cached_property
     def _seen(self) -> Collection[int]:

@@ -24,6 +24,7 @@ COLUMNS = {
     "catalog": "string",
     "agrees": "bool",
     "seen": "bool",
+    "seen_by": "string",
     "classes": "string",
     "neighbors": "string",
 }
@@ -69,13 +70,20 @@ class Prediction(Output):
     image: str | None  # a path that opens from here, or a URL
     catalog: Value  # the value in the catalog
     agrees: bool | None  # None if either has no value, and of a number
-    seen: bool  # the image was used in training: the prediction is no evidence
+    # How the model knows the image from training, 'file' or 'look', so that the prediction is no
+    # evidence; None if it does not.
+    seen_by: str | None
     neighbors: tuple[LabeledNeighbor, ...] = ()  # most similar first, without the image itself
     shared: str | None = None  # the deepest class of the path that is the catalog's, or above it
 
+    @property
+    def seen(self) -> bool:
+        """Whether the model was trained on the image, or on one that looks the same."""
+        return self.seen_by is not None
+
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        values = asdict(self) | {"kind": str(self.kind)}
+        values = asdict(self) | {"kind": str(self.kind), "seen": self.seen}
         if not self.path:
             del values["path"], values["shared"]
         return values

@@ -4,7 +4,13 @@ from artsim.splits.audit import LeakReport, audit_catalog, audit_splits
 from artsim.splits.choosing import SplitChoice, read_source, split_label
 from artsim.splits.copies import join_groups, look_alikes, read_copies
 from artsim.splits.drawing import k_fold, sample_per_class, split
-from artsim.splits.hashes import Looks, picture_hashes, picture_looks
+from artsim.splits.hashes import (
+    Looks,
+    hash_file,
+    known_hashes,
+    picture_hashes,
+    picture_looks,
+)
 from artsim.splits.joint import JointDraw, balanced_split, joint_splits
 from artsim.splits.leaks import WITHIN, Evidence, LeakKind, find_leaks
 from artsim.splits.parts import TEST, TRAIN, VAL, Split
@@ -36,9 +42,11 @@ __all__ = [
     "audit_splits",
     "balanced_split",
     "find_leaks",
+    "hash_file",
     "join_groups",
     "joint_splits",
     "k_fold",
+    "known_hashes",
     "look_alikes",
     "make_split",
     "part_of",

@@ -69,6 +69,12 @@ def known_hashes(store: Store) -> list[int | None]:
     return [known[key].hash if key in known else None for key in keys]
 
 
+def hash_file(file: Path) -> int | None:
+    """Compute the perceptual hash of a picture; None if it is blank or cannot be read."""
+    look = _look_at(file)
+    return None if isinstance(look, ImageError) else look.hash
+
+
 def _looks(store: Store, grays: bool, workers: int, progress: Progress) -> list[_Look | None]:
     table = store.read(["image", "content_hash"])
     # Without the sha256 (imported vectors of pictures that were not there) there is no key.
