@@ -118,6 +118,15 @@ def test_a_derived_label_can_be_replaced_and_removed(store):
         remove_label(store.path, "y")
 
 
+def test_a_label_that_another_of_its_name_replaces_is_said(store):
+    def derive(text):
+        return CliRunner().invoke(cli, ["label", text, "--index", str(store.path)]).output
+
+    assert "replaces" not in derive("x = year > 1")
+    assert "replaces" not in derive("x = year > 1")  # the same again
+    assert "Note: it replaces another 'x', which was: year > 1" in derive("x = year > 2")
+
+
 def test_a_name_with_spaces_and_quotes_is_read_back(store):
     add_label(store.path, '"a ""b"" c" = year > 1')
     assert values_of(Store.open(store.path), 'a "b" c')[0] == 'a "b" c'

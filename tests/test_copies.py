@@ -25,7 +25,7 @@ def test_copies_by_bytes_and_by_looks_are_left_out_of_training_and_validation():
     found = leave_out_copies(split_of([0, 2], [1, 5], [3, 4]), COPIES)
     assert (found.train.tolist(), found.validation.tolist()) == ([2], [5])
     assert found.copies_left_out == 2
-    how = "found by file and by look; crops are not found"
+    how = "found by file and by look, up to 4 bits apart; crops are not found"
     assert found.notes == (f"2 copies of test pictures ({how}) left out of training",)
 
 

@@ -459,6 +459,8 @@ def test_the_table_shows_the_groups_and_the_threshold(museums, tmp_path):
     assert lines[place][:2] == ["1", "exact"]
     assert lines[place + 1] == ["second:same.png"]
     assert "1 exact, 2 near, 1 same-work: 8 of 65 works in 4 groups" in printed
+    rule = "of the others those whose hashes are at most 4 bits apart"
+    assert rule in " ".join(printed.split())
     with Image.open(sheet) as drawn:
         assert drawn.width > 8 * 100
 

@@ -51,6 +51,12 @@ def rijks(folder):
     return folder
 
 
+def test_one_word_counts_as_missing(tmp_path):
+    (tmp_path / "a.csv").write_text("id,image,style\n1,a.png,n/a\n2,b.png,Baroque\n")
+    (note,) = [each for each in read_collection(tmp_path / "a.csv").notes if "missing" in each]
+    assert note.startswith("'n/a' counts as missing (style 1);")
+
+
 @pytest.mark.parametrize("write", [csv, parquet, imagefolder, rijks])
 def test_words_for_no_value_are_missing_in_every_reader_and_are_counted(write, tmp_path):
     catalog = read_collection(write(tmp_path))

@@ -276,10 +276,11 @@ def add_label(index: IndexLike, text: str) -> Table:
 
     from artsim.labels import add_label
 
-    label, values = add_label(open_store(index).path, text)
+    label, values, before = add_label(open_store(index).path, text)
     counts = Counter(value for value in values if value is not None)
     rows = tuple({"class": name, "rows": count} for name, count in counts.most_common())
-    return Table(f"{label.name}: {plural(len(counts), 'class', 'classes')}", rows)
+    notes = () if before is None else (f"it replaces another, which was: {before}",)
+    return Table(f"{label.name}: {plural(len(counts), 'class', 'classes')}", rows, notes=notes)
 
 
 def draw_split(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from artsim.cli.options.outputs import format_option, rows_option, sheet_option
 from artsim.cli.options.values import PICTURE, count_cores
 from artsim.cli.output import (
     echo,
+    echo_wrapped,
     fixed,
     note_left_out,
     print_json_lines,
@@ -294,6 +295,19 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     lowest = [group.lowest for group in groups if group.kind != "same-work"]
     if drawn is not None and any(each is not None and each < drawn.same_work for each in lowest):
         echo("Files and pictures are compared as well: a copy can be below the cosine of same-work")
+    _print_rule(kinds)
+
+
+def _print_rule(kinds: Collection[str]) -> None:
+    """Say which duplicates an evaluation leaves out by itself."""
+    from artsim.splits import WITHIN
+
+    if {*kinds} - {"exact"}:
+        echo_wrapped(
+            "Evaluations and splits leave out exact copies, and of the others those whose hashes "
+            f"are at most {WITHIN} bits apart; decide about the rest, see --decisions",
+            indent=0,
+        )
 
 
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:

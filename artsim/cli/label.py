@@ -12,7 +12,7 @@ import cloup
 from artsim.cli.options.index import index_option, open_store, words_argument
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import echo, print_counts, print_json_lines, print_table
+from artsim.cli.output import echo, print_counts, print_json_lines, print_notes, print_table
 from artsim.datatypes import plural
 
 
@@ -35,7 +35,7 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
     condition gives the classes NAME and 'not NAME'; missing values stay missing. Write
     years.begin and years.end for a range of years. A column with several values is compared by
     each of them: tags = 'oil' holds if one is oil, tags <> 'oil' if none is. The label is stored
-    in the index. Without LABEL the derived labels are listed.
+    in the index, in place of another of its name. Without LABEL the derived labels are listed.
 
     Example:
 
@@ -66,7 +66,9 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
         else:
             echo(f"{store} has no derived labels; see 'artsim label --help'")
         return
-    derivation, values = add_label(store.path, label)
+    derivation, values, before = add_label(store.path, label)
+    if before is not None:
+        print_notes(f"it replaces another {derivation.name!r}, which was: {before}")
     counts = Counter(value for value in values if value is not None)
     missing = len(values) - sum(counts.values())
     if as_json:

@@ -97,8 +97,11 @@ def derivation_of(store: Store, name: str) -> Derivation | None:
     return parse_label(name) if is_derivation(name) else None
 
 
-def add_label(path: Path, text: str) -> tuple[Derivation, list[str | None]]:
-    """Add a derived label to an index, or replace the one of its name; return its values as well.
+def add_label(path: Path, text: str) -> tuple[Derivation, list[str | None], str | None]:
+    """Add a derived label to an index, or replace the one of its name.
+
+    Returns:
+        The label, its values, and the expression that another of its name had.
 
     Raises:
         EvaluationError: If it cannot be read or computed, or a column has its name.
@@ -110,10 +113,10 @@ def add_label(path: Path, text: str) -> tuple[Derivation, list[str | None]]:
             raise EvaluationError(
                 f"{str(store)!r} has a column {derivation.name!r} already; choose another name"
             )
-        values = values_of(store, text)
+        values, before = values_of(store, text), derived_labels(store).get(derivation.name)
         others = [label for label in store.manifest.labels if label.name != derivation.name]
         store.set_labels([*others, DerivedLabel(derivation.name, derivation.expression)])
-    return derivation, values
+    return derivation, values, before if before != derivation.expression else None
 
 
 def remove_label(path: Path, name: str) -> None:

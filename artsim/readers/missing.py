@@ -52,8 +52,8 @@ def without_null_words(catalog: Catalog, words: Collection[str]) -> Catalog:
 
     where = ", ".join(f"{name} {count:,}" for name, count in counts.items())
     note = (
-        f"{', '.join(map(repr, seen))} count as missing ({where}); to keep such words as values, "
-        "add --null ''"
+        f"{', '.join(map(repr, seen))} count{'s' if len(seen) == 1 else ''} as missing ({where}); "
+        "to keep such words as values, add --null ''"
     )
     return replace(catalog, batches=batches, notes=(*catalog.notes, note))
 

@@ -3,7 +3,8 @@
 Copies have the same bytes, or look the same: their perceptual hashes, where they are known, are a
 few bits apart. Copies of test pictures are left out of training and validation; where each picture
 is tested with all others, a copy is no neighbor. What only vectors show, such as a crop, is not
-left out: a model would choose by its own vectors what it is tested on.
+left out: a model would choose by its own vectors what it is tested on. 'artsim dupes' looks
+further, since people check what it finds.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Copies:
     def known_by(self) -> str:
         """How copies are found, in words."""
         if self.hashed.any():
-            return "found by file and by look; crops are not found"
+            return f"found by file and by look, up to {WITHIN} bits apart; crops are not found"
         return "found by file; after 'artsim dupes' by look, too"
 
     def of(self, rows: Rows) -> Mask:
