@@ -46,6 +46,9 @@ def derived(text, table=WORKS):
         ("m = medium", ["Lithograph", None, "Oil on canvas", "color LITHOGRAPHY"]),
         ("century = floor(year / 100) + 1", ["19", "20", None, "-4"]),
         ("century = floor(YEAR / 100) + 1", ["19", "20", None, "-4"]),
+        ("c = century(year)", ["19", "19", None, "-5"]),
+        ("c = CENTURY(years)", ["17", None, "18", "1"]),
+        ("c = century(years.begin) = 16", ["c", None, "not c", "not c"]),
         ("c = year / 100", ["18.99", "19", None, "-4.3"]),
         ("c = year - 1.5", ["1897.5", "1898.5", None, "-431.5"]),
         ("c = 3 / height", ["2", None, "1.5", None]),
@@ -111,6 +114,16 @@ def test_a_list_meets_what_one_of_its_values_meets(lists, wanted, opposite):
     text = wanted.replace("'", "''")
     expected = [(yes if wanted in names else no) if names else None for names in lists]
     assert derived(f"x = artist {sign} '{text}'", table) == expected
+
+
+def test_a_century_before_christ_has_a_hundred_years_as_any_other():
+    years = [-401, -400, -360, -301, -300, -1, 0, 1, 100, 101, 1800, 1801, 1900]
+    found = derived("c = century(year)", pa.table({"year": years}))
+    wanted = ["-5", "-4", "-4", "-4", "-3", "-1", None, "1", "1", "2", "18", "19", "19"]
+    assert found == wanted
+    dynasty = pa.table({"period": pa.array([{"begin": -380, "end": -343}, {"end": -343}], YEARS)})
+    assert derived("c = century(period)", dynasty) == ["-4", "-4"]
+    assert derived("c = century(title)", pa.table({"title": ["1900", "x"]})) == ["19", None]
 
 
 def test_missing_values_stay_missing_unless_the_rest_decides():

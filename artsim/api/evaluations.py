@@ -267,7 +267,7 @@ def add_label(index: IndexLike, text: str) -> Table:
 
     Args:
         index: An index, or its folder.
-        text: For example ``"century = ceil(year / 100)"``.
+        text: For example ``"century = century(year)"``.
 
     Raises:
         EvaluationError: If it cannot be read or computed, or a column has its name.

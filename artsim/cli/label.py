@@ -34,14 +34,16 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
     LABEL is "NAME = EXPRESSION", where EXPRESSION is SQL over the columns, as in --where. A
     condition gives the classes NAME and 'not NAME'; missing values stay missing. Write
     years.begin and years.end for a range of years. A column with several values is compared by
-    each of them: tags = 'oil' holds if one is oil, tags <> 'oil' if none is. The label is stored
-    in the index, in place of another of its name. Without LABEL the derived labels are listed.
+    each of them: tags = 'oil' holds if one is oil, tags <> 'oil' if none is. century(year) is 19
+    for 1801 to 1900 and -4 for 400 to 301 BCE, and takes a range by its middle. The label is
+    stored in the index, in place of another of its name. Without LABEL the derived labels are
+    listed.
 
     Example:
 
     \b
         artsim label "lithograph = medium ILIKE '%lithograph%'"
-        artsim label "century = ceil(year / 100)"
+        artsim label "century = century(year)"
         artsim knn-eval --label century
     """
     label = labels[0] if labels else None

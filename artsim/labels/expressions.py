@@ -3,7 +3,7 @@
 For example::
 
     lithograph = medium ILIKE '%lithograph%'    classes 'lithograph' and 'not lithograph'
-    century = floor(year / 100) + 1             classes '19', '20', ...
+    century = century(year)                     classes '19', '20', '-4' (before Christ), ...
     baroque = years.begin >= 1600 and years.end < 1750
     oil = materials = 'oil'                     a column with several values: one of them
 
@@ -39,7 +39,7 @@ from artsim.labels.sql import (
 )
 
 _NAME = re.compile(r"\s*(?P<name>[^\W\d]\w*|\"(?:[^\"]|\"\")+\")\s*=(?![=~])")
-_EXAMPLE = "NAME = EXPRESSION, such as century = ceil(year / 100)"
+_EXAMPLE = "NAME = EXPRESSION, such as century = century(year)"
 
 
 def is_derivation(text: str) -> bool:

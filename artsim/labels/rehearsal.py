@@ -17,11 +17,11 @@ _LIKE = frozenset(["~~", "!~~", "~~*", "!~~*"])
 _QUICK = _LIKE | frozenset(
     """
     = != <> < <= > >= + - * / // % ||
-    abs array_to_string ceil ceiling concat contains date_part ends_with floor greatest isnan lcase
-    least left len length list_apply list_bool_and list_bool_or list_contains list_filter
-    list_has_any list_value lower ltrim mod month prefix regexp_extract regexp_full_match
-    regexp_matches right round rtrim starts_with string_split struct_extract struct_pack substr
-    substring suffix trim trunc ucase upper year
+    abs array_to_string ceil ceiling century concat contains date_part ends_with floor greatest
+    isnan lcase least left len length list_apply list_bool_and list_bool_or list_contains
+    list_filter list_has_any list_value lower ltrim mod month prefix regexp_extract
+    regexp_full_match regexp_matches right round rtrim starts_with string_split struct_extract
+    struct_pack substr substring suffix trim trunc ucase upper year
     """.split()  # noqa: SIM905 - else a name a line
 )
 _TOO_LARGE = "it takes too much memory"

@@ -76,11 +76,24 @@ class Parsed:
     error: str = ""  # why it cannot be parsed
 
 
+# The year of a number, and the middle of a range or its one end.
+_YEAR = """CREATE TEMP MACRO _year(x) AS coalesce(
+    TRY_CAST(to_json(x) AS DOUBLE),
+    (TRY_CAST(to_json(x) ->> '$.begin' AS DOUBLE)
+        + TRY_CAST(to_json(x) ->> '$.end' AS DOUBLE)) / 2,
+    TRY_CAST(to_json(x) ->> '$.begin' AS DOUBLE),
+    TRY_CAST(to_json(x) ->> '$.end' AS DOUBLE))"""
+# 19 of 1801 to 1900, -4 of 400 to 301 BCE; there is no year 0.
+_CENTURY = """CREATE TEMP MACRO century(x) AS CASE
+    WHEN _year(x) > 0 THEN ceil(_year(x) / 100)
+    WHEN _year(x) < 0 THEN floor(_year(x) / 100) END"""
+
+
 def connect() -> Any:
-    """Open a DuckDB in memory that reaches nothing outside it."""
+    """Open a DuckDB in memory that reaches nothing outside it, with the function century."""
     import duckdb
 
-    return duckdb.connect(
+    connection = duckdb.connect(
         config={
             "enable_external_access": "false",
             "python_enable_replacements": "false",
@@ -90,6 +103,9 @@ def connect() -> Any:
             "memory_limit": _MEMORY,
         }
     )
+    for macro in (_YEAR, _CENTURY):
+        connection.execute(macro)
+    return connection
 
 
 def catalog_table(table: pa.Table) -> pa.Table:

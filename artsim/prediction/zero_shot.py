@@ -250,7 +250,7 @@ def _classes(plan: ZeroShotPlan, tower: TextEncoder, label: Label) -> TextClasse
     if label.kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{label.name!r} is a number, which words cannot predict; derive classes from it: "
-            f"artsim label 'century = ceil({label.name} / 100)'"
+            f"artsim label 'century = century({label.name})'"
         )
     prompts = plan.prompts.get(label.name) or make_prompts(
         label.classes, plan.templates or templates_for(label.name)

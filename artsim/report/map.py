@@ -118,8 +118,12 @@ def class_names(label: str | None, classes: Sequence[str]) -> dict[str, str]:
     """Name the classes of a label for people: "19th century" if it is one of centuries."""
     if label is None or not label.lower().startswith("century") or not are_ordered(classes):
         return {each: each for each in classes}
-    whole = all(float(each).is_integer() for each in classes)
-    return {each: _century(int(float(each))) if whole else each for each in classes}
+    numbers = [float(each) for each in classes]
+    if not all(number.is_integer() for number in numbers):
+        return {each: each for each in classes}
+    # Only ``ceil(year / 100)`` numbers a century 0: that of the years -99 to 0.
+    before = 1 if 0 in numbers else 0
+    return {each: _century(int(n), before) for each, n in zip(classes, numbers, strict=True)}
 
 
 def rest_name(others: int, missing: int) -> str:
@@ -128,11 +132,11 @@ def rest_name(others: int, missing: int) -> str:
     return ", ".join(f"{name} ({number:,})" for name, number in found if number)
 
 
-def _century(number: int) -> str:
-    """Name a century as ``ceil(year / 100)`` numbers it: the years -99 to 0 are number 0."""
+def _century(number: int, before: int) -> str:
+    """Name a century; the first before Christ is number -1, or 0 where one is added to it."""
     if number > 0:
         return f"{ordinal(number)} century"
-    return f"{ordinal(1 - number)} century BC"
+    return f"{ordinal(before - number)} century BC"
 
 
 def draw_pictures(

@@ -72,8 +72,10 @@ def color_by(works: Works, name: str, rows: Rows) -> dict[str, Any]:
     of = name.removeprefix(_CENTURY)
     if name not in works.types and of != name and of in works.year_columns:
         years = _numbers(works.column(of).take(indices(rows)))
-        centuries = pc.cast(pc.ceil(pc.divide(years, 100.0)), pa.int64())
-        return _classes("century", pc.cast(centuries, pa.string()))
+        # Away from 0, as century() in SQL: 400 BCE is in the 4th century before Christ.
+        found = pc.round(pc.divide(years, 100.0), round_mode="towards_infinity")
+        centuries = pc.if_else(pc.equal(found, 0), None, found)
+        return _classes("century", pc.cast(pc.cast(centuries, pa.int64()), pa.string()))
     if name not in works.types:
         known = ", ".join([*works.fields, *works.labels])
         raise EvaluationError(f"no column {name!r}; choose from {known or 'none'}")
