@@ -194,8 +194,9 @@ def test_every_planted_fault_is_found_and_nothing_else(broken):
 
 
 def test_every_kind_of_fault_is_planted_and_explained():
-    # a shortage is of the machine, and cannot be planted; broken characters have a test below
-    assert set(EVERY_FAULT) == {str(kind) for kind in FindingKind} - {"shortage", "mojibake"}
+    # a shortage is of the machine, and cannot be planted; the others have tests of their own
+    others = {"shortage", "mojibake", "no_value", "series"}
+    assert set(EVERY_FAULT) == {str(kind) for kind in FindingKind} - others
     assert all(kind.summary and kind.advice for kind in FindingKind)
     assert FindingKind("tiny") is FindingKind.TINY
 
@@ -631,11 +632,35 @@ def test_the_table_names_faults_labels_columns_and_sizes(broken):
     assert "megapixels" in output
 
 
-def test_a_column_of_the_same_values_predicts_no_label(tmp_path):
-    rows = [(str(n), f"https://m.example/{n}.jpg", f"c{n % 3}", f"c{n % 3}") for n in range(30)]
+def test_a_column_of_the_same_values_predicts_no_label_and_is_named(tmp_path):
+    rows = [(str(n), f"https://m.example/{n}.jpg", f"c{n % 3}", f"{n % 3} C") for n in range(30)]
     write_table(tmp_path, rows, ("id", "image", "classification", "class_of_the_source"))
-    for label in inspected(tmp_path).labels:
-        assert label.best_column.by_column == ()
+    first, second = inspected(tmp_path).labels
+    assert first.best_column.by_column == second.best_column.by_column == ()
+    assert (first.same_as, second.same_as) == (("class_of_the_source",), ("classification",))
+    output = run(tmp_path, "--table")
+    assert output.count("the same classes, one for one: class_of_the_source, classification") == 1
+
+
+def test_words_for_no_value_are_named_as_classes_that_may_be_none(tmp_path):
+    words = ["unknown", "-", "?", "Oil", "oil on panel", "Anonymous"]
+    rows = [(str(n), f"https://m.example/{n}.jpg", words[n % 6]) for n in range(30)]
+    write_table(tmp_path, rows, ("id", "image", "medium"))
+    (found,) = [f for f in inspected(tmp_path).findings if f.kind is FindingKind.NO_VALUE]
+    assert (found.count, {each.names for each in found.examples}) == (
+        15,
+        {("unknown",), ("-",), ("?",)},
+    )
+
+
+@pytest.mark.parametrize(("shared", "count"), [(6, 6), (4, 4), (2, None)])
+def test_titles_of_several_rows_may_be_a_series(tmp_path, shared, count):
+    titles = ["Shawabty" if n < shared else f"Work {n}" for n in range(40)]
+    rows = [(str(n), f"https://m.example/{n}.jpg", title) for n, title in enumerate(titles)]
+    write_table(tmp_path, rows, ("id", "image", "title"))
+    found = [f for f in inspected(tmp_path).findings if f.kind is FindingKind.SERIES]
+    assert [f.count for f in found] == ([] if count is None else [count])
+    assert all(f.examples[0].names == ("Shawabty",) for f in found)
 
 
 def test_odd_values_are_named_with_their_rows(tmp_path):
@@ -792,4 +817,7 @@ def test_the_antiquities_have_black_bars(museum_data, tmp_path):
         FindingKind.NEAR_DUPLICATE,
         FindingKind.BLACK_BARS,
         FindingKind.LABEL_SPELLING,
+        FindingKind.NO_VALUE,
+        FindingKind.SERIES,
     }
+    assert (found[FindingKind.NO_VALUE], found[FindingKind.SERIES]) == (2, 272)

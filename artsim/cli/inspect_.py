@@ -230,6 +230,9 @@ def _print_labels(labels: tuple[LabelSummary, ...]) -> None:
             f"other column or size; {baselines[0].folds}-fold cross-validated "
             f"(seed {baselines[0].seed})"
         )
+    for same in dict.fromkeys(tuple(sorted((each.name, *each.same_as))) for each in labels):
+        if len(same) > 1:
+            echo_wrapped(f"the same classes, one for one: {', '.join(same)}")
     for label in labels[:_LABELS]:
         more = len(label.classes) - _CLASSES
         listed = ", ".join(f"{name} {count:,}" for name, count in label.classes[:_CLASSES])

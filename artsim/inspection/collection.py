@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artsim.datatypes import Catalog, FieldType, Progress, no_progress
+from artsim.datatypes import Catalog, FieldType, Progress, no_progress, plural
 from artsim.errors import ReaderError
 from artsim.inspection.baselines import binned, find_best_column
 from artsim.inspection.coding import StoredCodes
@@ -24,10 +24,11 @@ from artsim.inspection.columns import (
     count_classes,
     describe_columns,
     describe_label,
+    no_values,
     spellings,
 )
 from artsim.inspection.doubles import find_duplicates
-from artsim.inspection.faults import find_in_rows, find_other_files, look_at_pictures
+from artsim.inspection.faults import find_in_rows, find_other_files, find_series, look_at_pictures
 from artsim.inspection.files import Files, list_files, match
 from artsim.inspection.findings import Example, Finding, FindingKind, Findings
 from artsim.inspection.mojibake import find_mojibake
@@ -101,6 +102,7 @@ def inspect_collection(
     find_duplicates(rows, pictures, table, settings, findings)
 
     find_mojibake(table, rows, findings)
+    find_series(table, findings)
     if catalog.reader == "table":  # the other readers read them, or say that they do not
         find_other_files(files, catalog, findings)
     columns, labels = _describe(table, rows, pictures, settings.seed)
@@ -110,6 +112,9 @@ def inspect_collection(
             rows_of = " and ".join(f"{counts[name]:,}" for name in names)
             example = Example(names, f"{label.name}: {rows_of} rows")
             findings.add(FindingKind.LABEL_SPELLING, example, len(names) - 1)
+        for name, count in no_values(label.classes):
+            example = Example((name,), f"{label.name}: {plural(count, 'row')}")
+            findings.add(FindingKind.NO_VALUE, example, count)
     return Inspection(
         name=catalog.name,
         reader=catalog.reader,
@@ -161,13 +166,15 @@ def _describe(
     for column in columns:
         if column.name not in classes:
             continue
-        best = None
+        best, same = None, list[str]()
         if column.type is not FieldType.LIST and not column.is_split:
             # a column of the same values predicts nothing
-            others = [name for name in predictors if not codes.are_same(name, column.name)]
+            same = [name for name in predictors if codes.are_same(name, column.name)]
+            others = [name for name in predictors if name not in same]
             best = find_best_column(codes[column.name], codes, others, seed=seed)
         rows_with = table.num_rows - column.missing
-        labels.append(describe_label(column, classes[column.name], rows_with, best))
+        same_as = tuple(name for name in same if name != column.name)
+        labels.append(describe_label(column, classes[column.name], rows_with, best, same_as))
     return columns, labels
 
 

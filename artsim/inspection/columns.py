@@ -24,6 +24,13 @@ _EXAMPLES = 3  # values of a column
 _SEARCHED = 1000  # rows, for them
 _SHOWN = 60  # letters of an example
 
+# What people write where they know nothing. "Anonymous" and "various" say something.
+_NO_VALUES = frozenset([
+    "", "-", "--", "\N{EN DASH}", "\N{EM DASH}", "?", "??", "none", "unknown", "not known",
+    "missing", "no data", "not available", "not specified", "undefined", "unspecified", "tbd",
+    "k. a", "n.a", "n.d", "unbekannt", "inconnu", "inconnue", "sconosciuto", "desconocido",
+])  # fmt: skip
+
 Classes = tuple[tuple[str, int], ...]  # with their rows, the most common first
 
 
@@ -52,6 +59,7 @@ class LabelSummary:
     several: bool  # a row can have several classes
     majority: float  # share of the rows with the most common class
     best_column: BestColumn | None  # None for lists, splits, and fewer rows than folds
+    same_as: tuple[str, ...] = ()  # columns with the same classes, whatever these are called
 
 
 def describe_columns(
@@ -81,7 +89,11 @@ def count_classes(table: StoredTable, name: str, values: Values) -> Classes:
 
 
 def describe_label(
-    column: ColumnSummary, classes: Classes, rows: int, best: BestColumn | None
+    column: ColumnSummary,
+    classes: Classes,
+    rows: int,
+    best: BestColumn | None,
+    same_as: tuple[str, ...] = (),
 ) -> LabelSummary:
     """Describe a label that so many rows have."""
     return LabelSummary(
@@ -91,6 +103,7 @@ def describe_label(
         several=column.type is FieldType.LIST,
         majority=classes[0][1] / rows,
         best_column=best,
+        same_as=same_as,
     )
 
 
@@ -107,6 +120,13 @@ def codes_of(table: StoredTable, column: ColumnSummary, values: Values | None) -
     if column.type is FieldType.YEARS:
         numbers = pc.struct_field(numbers, "begin")
     return binned(pc.cast(numbers, pa.float64()).to_numpy())
+
+
+def no_values(classes: Classes) -> Iterator[tuple[str, int]]:
+    """Yield the classes that are words for no value, with their rows."""
+    for name, rows in classes:
+        if name.strip(" .()[]").casefold() in _NO_VALUES:
+            yield name, rows
 
 
 def spellings(classes: Mapping[str, int]) -> Iterator[tuple[str, ...]]:

@@ -104,6 +104,11 @@ class FindingKind(StrEnum):
     LABEL_SPELLING = ("label_spelling", Weight.LOOK,
         "classes that differ from another only in case, spaces or the encoding of accents",
         "They count as different classes; give them one spelling.")
+    NO_VALUE = ("no_value", Weight.LOOK, "values that may say that there is none",
+        "They count as classes; make such a word missing with --null WORD.")
+    SERIES = ("series", Weight.LOOK, "rows that share their title with another",
+        "They may be a series or one work, so that a test picture is known from training: "
+        "compare the scores with those of --group TITLE, which keeps them in one set.")
     # fmt: on
 
 
