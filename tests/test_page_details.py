@@ -55,7 +55,7 @@ def test_a_detail_that_is_drawn_is_looked_for_in_parts_of_works(page):
 
 
 def test_a_detail_much_smaller_than_the_parts_is_said_to_be(page):
-    small = "much smaller than the parts of works that were embedded"
+    small = "smaller than the parts of works that were embedded"
     page.goto("/?index=details&details=1&q=1@0,0,20,20:id:blue.png")
     expect(page.locator("#summary")).to_contain_text(small)
     page.goto("/?index=details&details=1&q=1@0,0,40,40:id:blue.png")
@@ -70,8 +70,9 @@ def test_without_tiles_a_detail_is_said_to_be_compared_with_whole_pictures(page)
     expect(page.locator("#summary")).to_contain_text("among 30 works")
     draw(page)
     expect(page.locator("#summary")).to_contain_text(
-        ". The detail is compared with whole pictures; to find works that contain it, make an "
-        "index with tiles: artsim embed COLLECTION --tiles 3 -o DIR"
+        ". The detail is compared with whole pictures; to find works that contain it, make a "
+        "second index with tiles: artsim embed COLLECTION --tiles 3 -o DIR, and show both: artsim "
+        "serve colors DIR"
     )
     page.locator(".stage").press("Delete")
     expect(page.locator("#summary")).not_to_contain_text("whole pictures")

@@ -310,6 +310,7 @@ def test_marks_that_are_not_saved_are_never_discarded_without_a_question(page):
     saved.select_option("")
     saved.select_option("kept_reds")
     page.get_by_role("dialog", name="Discard 3 marks?").press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
     expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(3)
     saved.select_option("")
     saved.select_option("kept_reds")
@@ -387,7 +388,7 @@ def test_without_a_token_the_menu_says_how_marks_are_kept(browser, museum):  # n
         mark(page, 192, "no")
         concept.locator("summary", has_text="Export").click()
         expect(concept.locator(".note")).to_contain_text(
-            "artsim teach boats --marks boats-marks.csv"
+            "artsim teach boats --index colors --marks boats-marks.csv"
         )
         with downloaded(page) as found:
             concept.get_by_role("button", name="All works and marks").click()

@@ -453,7 +453,7 @@ def test_predictions_of_a_run_are_compared_with_the_catalog(tuned):
         cli, ["predict", "--run", str(tuned), "--id", learned, "--table", "--device", "cpu"]
     )
     assert "Catalog: " in said.output
-    assert "Note: the network was trained on this picture, or chosen by it" in said.output
+    assert "Note: the network was trained on, or chosen by, this picture" in said.output
 
 
 # The classes are in order of their names, so that "not a woodcut" comes first.

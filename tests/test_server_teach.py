@@ -80,7 +80,7 @@ def test_marks_rank_all_works_and_some_are_to_be_marked_next(visitor):
     ("body", "status", "said"),
     [
         ({"positive": []}, 400, "no work is marked as positive"),
-        ({"positive": ["zz"]}, 400, "no picture has the id 'zz' in 'compass'"),
+        ({"positive": ["zz"]}, 404, "no picture has the id 'zz' in 'compass'"),
         ({"positive": ["a0"], "negative": ["a0"]}, 400, "as positive and as negative"),
         ({"positive": ["a0"], "k": 6}, 400, "at most 5 works are possible"),
         ({"positive": ["a0"] * 1001}, 422, "positive"),
@@ -205,7 +205,7 @@ def test_a_set_is_exported_as_a_table_a_page_a_manifest_and_pictures(visitor, st
 def test_an_export_has_limits(visitor):
     for ids_, status, said in (
         (["a0", "a10", "b20", "b30", "c40", "n60"], 400, "at most 5 works can be exported, got 6"),
-        (["zz"], 400, "no picture has the id 'zz'"),
+        (["zz"], 404, "no picture has the id 'zz'"),
     ):
         answer = visitor.post(f"{ROOM}/sets/export/zip", json={"name": "x", "ids": ids_})
         assert answer.status_code == status

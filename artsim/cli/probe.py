@@ -290,7 +290,7 @@ def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> s
     from artsim.metrics import separate_difference
 
     found = separate_difference(ordinary.probe, apart.probe)
-    change = found.estimate
+    change, group = found.estimate, str(group).replace("_", " ")
     size = signed(change, _digits(apart, abs(change.high - change.low)))
     if found.is_noise:
         shows = f"too uncertain to say how much recognizing the {group} helps"

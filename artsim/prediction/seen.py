@@ -14,7 +14,7 @@ from artsim.splits import WITHIN, hash_file, known_hashes
 from artsim.store import Store
 
 
-class Picture(Protocol):
+class Predicted(Protocol):
     """What is known of a picture."""
 
     @property
@@ -35,11 +35,11 @@ class LookAlikes:
     def __init__(self, store: Callable[[], Store]) -> None:
         self._store = store
 
-    def of(self, pictures: Sequence[Picture]) -> list[list[int]]:
+    def of(self, pictures: Sequence[Predicted]) -> list[list[int]]:
         """Return the rows that look like each picture, without its own."""
         return [self._of(each) for each in pictures]
 
-    def _of(self, picture: Picture) -> list[int]:
+    def _of(self, picture: Predicted) -> list[int]:
         hashes, hashed = self._known
         if not hashed.any():
             return []

@@ -23,7 +23,7 @@ const REMEMBERED = 30; // answers, for going back
 const SIMILAR = 90; // a percentile below which a match is not called similar
 const FEW = 20; // works of an index, below which percentiles say little
 const TOO_SMALL =
-  ". The detail is much smaller than the parts of works that were embedded; draw a larger one, or embed with more --tiles.";
+  ". The detail is smaller than the parts of works that were embedded, so the right work may not come first; draw a larger one, or embed with more --tiles";
 const BY_PARTS =
   ". A work counts by its most similar part, and so do the random works that percentiles compare with.";
 const EDGE = 8; // pixels between a menu and the window's edge
@@ -68,10 +68,8 @@ function change(changes, { focus = false, replaces = false } = {}) {
   else if (kept || address !== location.pathname + location.search) {
     history.pushState(kept, "", address);
   }
-  if (changes.terms) {
-    dropWaiting(); // words being typed were for the works before
-    scrollTo({ top: 0 });
-  }
+  if (changes.terms) dropWaiting(); // words being typed were for the works before
+  if (changes.terms || changes.view) scrollTo({ top: 0 });
   return render({ focus });
 }
 
@@ -466,11 +464,12 @@ function howFound({ rows, searched, missing, unknown, matches }) {
 /** Say that a detail is compared with whole pictures or larger parts, and what would find it. */
 function aboutDetail() {
   if (!states.hasDetail(state.terms)) return [];
-  if (state.details) return states.isSmall(state.terms, index()) ? [TOO_SMALL] : [BY_PARTS];
+  if (state.details) return states.isSmall(state.terms, index()) ? [TOO_SMALL, BY_PARTS] : [BY_PARTS];
   const said = ". The detail is compared with whole pictures; to find works that contain it, ";
   if (index().tiles) return [`${said}tick “Find works that contain it as a detail”.`];
   const command = make("code", {}, `artsim embed ${index().collection} --tiles 3 -o DIR`);
-  return [`${said}make an index with tiles: `, command];
+  const both = make("code", {}, `artsim serve ${index().path} DIR`);
+  return [`${said}make a second index with tiles: `, command, ", and show both: ", both];
 }
 
 /** Say how many works have no value in the columns of conditions, so that none meets them. */

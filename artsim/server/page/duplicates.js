@@ -129,8 +129,12 @@ export function makeDuplicates(section, actions) {
         : found.state === "failed"
           ? make("button", { type: "button", onclick: () => render().catch(actions.fail) }, "Try again")
           : "",
+      isReady && decisions ? howToUse() : "",
     ];
   }
+
+  const howToUse = () =>
+    make("p", { className: "quiet" }, "To use your decisions in evaluations, export them, then run ", make("code", {}, `artsim dupes ${actions.index().path} --decisions duplicates.csv`));
 
   const notLooked = () =>
     make("p", { className: "quiet" }, "Not among them: cropped, mirrored or rotated copies. To find these, run ", make("code", {}, `artsim dupes ${actions.index().path} --transformed`));

@@ -184,10 +184,10 @@ export const hasEvidence = ({ evidence }) => evidence >= EVIDENCE;
 export const canVerify = ({ terms, details }, index) =>
   details && index.verifies && terms.some(({ text, weight }) => text === undefined && weight > 0);
 
-/** Return whether a detail is less than half as wide and high as the tiles of works. */
+/** Return whether a detail has less than half the area of the tiles of works. */
 export function isSmall(terms, { tiles }) {
-  const least = 100 / (tiles + 1); // per cent: half a tile
-  return terms.some(({ crop }) => crop && Math.max(crop[2], crop[3]) < least);
+  const side = 200 / (tiles + 1); // per cent: tiles overlap by half
+  return terms.some(({ crop }) => crop && crop[2] * crop[3] < side ** 2 / 2);
 }
 
 /** Return whether works are searched for that contain the query: if it has a detail, and they have tiles. */

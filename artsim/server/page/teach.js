@@ -391,7 +391,7 @@ export function makeTeach(panel, actions) {
   const note = () =>
     actions.index().saves
       ? WITH_MARKS
-      : `${WITH_MARKS}\n\nTo keep the marks, export them, then run:\nartsim teach ${columnOf(concept.name) || "NAME"} --marks ${file("all")}`;
+      : `${WITH_MARKS}\n\nTo keep the marks, export them, then run:\nartsim teach ${columnOf(concept.name) || "NAME"} --index ${actions.index().path} --marks ${file("all")}`;
 
   async function exportIt(kind) {
     try {
