@@ -24,6 +24,7 @@ from artsim.migration import (
     build_version,
     compare_labels,
     compare_neighbors,
+    count_unread,
     map_missing,
     pair_versions,
     what_is_kept,
@@ -327,8 +328,10 @@ def test_a_strong_ridge_is_chosen_where_the_vectors_are_noise():
 def test_works_without_a_picture_get_mapped_vectors_that_are_marked(index, grid, toy):
     for name in ("07.png", "42.png"):
         (grid / name).unlink()
+    assert count_unread(Store.open(index), TURNED.passport) == 64
     version = build(index, grid, TURNED)
     assert version.rows == 62
+    assert count_unread(Store.open(index), TURNED.passport) == 0  # two are gone
     with pytest.raises(StoreError, match=r"2 works of .*, such as 'w07', have no vector in"):
         switch_version(Store.open(index), version)
     pair = pair_versions(Store.open(index), Store.open(version.path), (None, None))
@@ -374,7 +377,7 @@ def test_the_cost_is_said_before(monkeypatch, capsys, index, tiles, cores, longe
     work = sizing.Workload(pictures=20_000, flops=8e8, dims=(8,), side=8, cores=1)
     monkeypatch.setattr(sizing, "workload_of", lambda *_, cores, **__: replace(work, cores=cores))
     store.manifest = replace(store.manifest, tiles=tiles)
-    print_cost(store, parse_spec("timm:x.random"), cores=cores)
+    print_cost(store, parse_spec("timm:x.random"), TURNED.passport, cores=cores)
     assert capsys.readouterr().err == (
         f"index: 64 pictures will be embedded again by timm:x.random{longer}; if you interrupt "
         "it, the next run continues\n"
@@ -397,6 +400,9 @@ def test_the_command_goes_from_one_model_to_another_and_back(grid, tmp_path):
         "index: 64 pictures will be embedded again by timm:test_vit.random, in about 1 minute on"
         in (found.stderr)
     )
+    again = run(index, "-m", "timm:test_vit.random", *toy, "--json")
+    assert again.exit_code == 0, again.output
+    assert "will be embedded again" not in again.stderr
     rows = [json.loads(line) for line in found.stdout.splitlines()]
     assert rows[0]["works"] == 64
     assert rows[1]["label"] == "red"

@@ -211,7 +211,7 @@ def _build(
         engine, extractor = open_engine(place, request)
         stack.enter_context(closing(engine))
         here = place is None and find_device(device).type == "cpu"
-        print_cost(store, spec, cores=count_cores() if here else None)
+        print_cost(store, spec, extractor.passport, cores=count_cores() if here else None)
         summary = build_version(
             store,
             catalog,

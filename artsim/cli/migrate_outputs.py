@@ -22,7 +22,7 @@ from artsim.datatypes import plural, shown_path
 from artsim.errors import ModelError
 
 if TYPE_CHECKING:
-    from artsim.datatypes import ExtractorSpec
+    from artsim.datatypes import ExtractorSpec, Passport
     from artsim.embedding import EmbedSummary
     from artsim.migration import Kept, LabelComparison, MapReport, NeighborComparison, VersionPair
     from artsim.report import ChangedWork
@@ -35,29 +35,33 @@ _ON_SHEET = 8
 _NEIGHBORS = 6  # of each
 
 
-def print_cost(store: Store, spec: ExtractorSpec, *, cores: int | None) -> None:
-    """Say before it begins that a collection is embedded again, and about how long that takes.
+def print_cost(store: Store, spec: ExtractorSpec, passport: Passport, *, cores: int | None) -> None:
+    """Say before it begins how many pictures are embedded again, and about how long that takes.
 
-    Without ``cores``, on GPUs and clusters, the time is left out.
+    Of none it says nothing. Without ``cores``, on GPUs and clusters, the time is left out.
     """
     import pyarrow.compute as pc
 
     from artsim.embedding import sizing
+    from artsim.migration import count_unread
 
+    pictures = count_unread(store, passport)
+    if not pictures:
+        return
     longer = ""
     if cores:
         sides = store.read(["width", "height"])
         side = pc.approximate_median(pc.max_element_wise(sides["width"], sides["height"])).as_py()
         with suppress(ModelError):  # a network whose operations are not counted, of a pack
             work = sizing.workload_of(
-                spec, pictures=store.rows, side=int(side), cores=cores, gpus=0, gpu="h100"
+                spec, pictures=pictures, side=int(side), cores=cores, gpus=0, gpu="h100"
             )
             work = replace(work, flops=work.flops * (1 + store.manifest.tiles**2))
             minutes = math.ceil(60 * sizing.estimate(work).hours)
             time = f"{minutes / 60:,.1f} hours" if minutes >= 100 else plural(minutes, "minute")
             longer = f", in about {time} on {plural(cores, 'core')}"
     echo(
-        f"{store.path.name}: {plural(store.rows, 'picture')} will be embedded again by "
+        f"{store.path.name}: {plural(pictures, 'picture')} will be embedded again by "
         f"{spec.network}{longer}; if you interrupt it, the next run continues",
         err=True,
     )

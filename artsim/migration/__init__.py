@@ -3,7 +3,7 @@
 The new version is a whole index below ``versions/``; see `artsim.store.versions` for the switch.
 """
 
-from artsim.migration.building import build_version
+from artsim.migration.building import build_version, count_unread
 from artsim.migration.comparing import (
     K,
     LabelComparison,
@@ -26,6 +26,7 @@ __all__ = [
     "build_version",
     "compare_labels",
     "compare_neighbors",
+    "count_unread",
     "map_missing",
     "pair_versions",
     "what_is_kept",

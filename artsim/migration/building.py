@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from artsim.datatypes import Catalog, Progress, no_progress
+from artsim.datatypes import Catalog, Passport, Progress, no_progress
 from artsim.embedding import EmbedSettings, EmbedSummary, Engine, embed_collection
 from artsim.errors import StoreError
 from artsim.models import Extractor
-from artsim.store import Store, begin_version, is_being_written, version_path
+from artsim.store import Store, begin_version, is_being_written, is_store, version_path
+
+
+def count_unread(store: Store, passport: Passport) -> int:
+    """Count the works of an index that its version with these vectors has not come to yet."""
+    folder = version_path(store.path, passport)
+    if not is_store(folder):
+        return store.rows
+    version = Store.open(folder)
+    failed: int = version.failures().num_rows
+    return max(0, store.rows - version.rows - failed)
 
 
 def build_version(
