@@ -223,6 +223,19 @@ def test_an_interrupted_publish_is_not_searched_and_goes_on(tmp_path, monkeypatc
     same_answers(store.path, address)
 
 
+def test_a_table_that_a_full_disk_left_unmade_is_made(tmp_path):
+    store = parts_of(tmp_path / "i", [10])
+    address = f"lance:{tmp_path / 'db'}"
+    for name in ("artsim", "vectors"):
+        (tmp_path / "db" / f"{name}.lance" / "data").mkdir(parents=True)
+    with pytest.raises(SearchError, match="no index is published at"):
+        open_published(address, [store.path])
+    table = lance_module.LanceDatabase(address, str(tmp_path / "db")).make_table("vectors", 4)
+    assert table.count(0, 10) == 0
+    assert publish(store, address).added == 10
+    same_answers(store.path, address)
+
+
 def test_another_index_is_not_overwritten(tmp_path):
     address = f"lance:{tmp_path / 'db'}"
     publish(parts_of(tmp_path / "one", [10]), address)

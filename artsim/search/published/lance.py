@@ -48,7 +48,7 @@ class LanceDatabase:
     def read_note(self) -> str | None:
         """Return the text that was written last."""
         with self._reaching():
-            if _NOTE not in self._names():
+            if not self._has(_NOTE):
                 return None
             texts: list[str] = self._database.open_table(_NOTE).to_arrow()["note"].to_pylist()
         return texts[0]
@@ -56,7 +56,7 @@ class LanceDatabase:
     def write_note(self, text: str) -> None:
         """Replace the note."""
         with self._reaching():
-            mode = "overwrite" if _NOTE in self._names() else "create"
+            mode = "overwrite" if self._has(_NOTE) else "create"
             self._database.create_table(_NOTE, pa.table({"note": [text]}), mode=mode)
 
     def open_table(self, name: str) -> LanceTable:
@@ -67,7 +67,7 @@ class LanceDatabase:
     def make_table(self, name: str, dim: int) -> LanceTable:
         """Open a table, or make it."""
         with self._reaching():
-            if name not in self._names():
+            if not self._has(name):
                 self._database.create_table(name, schema=_schema(dim))
         return self.open_table(name)
 
@@ -76,6 +76,18 @@ class LanceDatabase:
         with self._reaching():
             for name in {_NOTE, *names}.intersection(self._names()):
                 self._database.drop_table(name)
+
+    def _has(self, name: str) -> bool:
+        """Return whether a table can be opened; a disk that is full leaves its folder alone."""
+        if name not in self._names():
+            return False
+        try:
+            self._database.open_table(name)
+        except ValueError as error:
+            if "was not found" not in str(error):
+                raise
+            return False
+        return True
 
     def _names(self) -> list[str]:
         names: list[str] = self._database.list_tables(limit=1000).tables
