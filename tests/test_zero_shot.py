@@ -186,6 +186,11 @@ def test_classes_without_words_count_as_wrong_and_other_words_may_be_chosen(inde
     assert found["unprompted_classes"] == ["green"]
     n_green = round((1 - found["top1"]) * found["n_test"])
     assert n_green >= 3  # every green one
+    arguments = ("--label", "color", "--template", "{}", "--classes", "red,blue", "--table")
+    result = CliRunner().invoke(cli, ["zero-shot", str(index), *arguments])
+    assert "color: no prompt describes 1 class of the test pictures ('green'), which" in (
+        result.stderr.replace("\n", " ")
+    )
 
 
 def test_several_classes_a_picture_are_ranked_by_their_probabilities(index):

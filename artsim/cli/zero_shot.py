@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from artsim.store import Store
 
 
+_NAMED = 3  # classes in a note
 _TOP = 5  # classes from which a top-5 would always be right
 
 
@@ -221,11 +222,12 @@ def _print(store: Store, found: Sequence[ZeroShot]) -> None:
             continue
         print_split(each.label, each.scores.compared.split)
         if each.scores.unprompted:
-            names = ", ".join(map(repr, each.scores.unprompted[:3]))
+            names = ", ".join(map(repr, each.scores.unprompted[:_NAMED]))
+            names += ", ..." if len(each.scores.unprompted) > _NAMED else ""
             print_notes(
                 f"{each.label}: no prompt describes "
                 f"{plural(len(each.scores.unprompted), 'class', 'classes')} of the test pictures "
-                f"({names}...), which count as wrong"
+                f"({names}), which count as wrong"
             )
 
 
