@@ -306,6 +306,20 @@ def test_a_file_is_written_only_where_it_is_as_known(bucket, place):
     assert write_object_if(b"3", address, second) is None
 
 
+def test_what_another_writes_just_after_is_not_taken_for_what_was_written(
+    bucket, place, monkeypatch
+):
+    address, ask = f"{bucket.address}/{place}/x", objects.ask_object
+
+    def ask_late(name):
+        write_object(b"theirs", name)
+        return ask(name)
+
+    monkeypatch.setattr(objects, "ask_object", ask_late)
+    assert write_object_if(b"mine", address, None) is None
+    assert read_object(address) == b"theirs"
+
+
 def test_what_a_visitor_saves_is_in_the_store_before_the_server_says_so(
     address, tmp_path, monkeypatch
 ):

@@ -132,7 +132,8 @@ def write_object_if(data: bytes, address: str, identity: str | None) -> str | No
         identity: What `ask_object` said of the file; None: it must not be there yet.
 
     Returns:
-        The file's new identity; None if it was another, and nothing is written.
+        The file's new identity; None if it was another, and nothing is written, or has become
+        another at once.
 
     Raises:
         OSError: If it cannot be written.
@@ -162,7 +163,11 @@ def write_object_if(data: bytes, address: str, identity: str | None) -> str | No
     except FileNotFoundError:  # it was to be there, or has been removed since
         return None
     found = ask_object(address)
-    return found.identity if found else None
+    with suppress(FileNotFoundError):
+        # Another may have written since: the identity would be that of its file.
+        if found and read_object(address) == data:
+            return found.identity
+    return None
 
 
 def _is_refused(error: Exception) -> bool:
