@@ -385,7 +385,7 @@ def test_a_decoder_that_ends_badly_or_late_costs_one_picture(decoders):
     decode(saved(noise(), "PNG"))
     late = Decoders(at_once=1, budget=Budget(200 << 20), max_memory=100 << 20, seconds=0.001)
     with late.in_use(), pytest.raises(ImageError, match=r"takes more than 0\.001 s to decode"):
-        decode(saved(noise(1000), "PNG"))
+        decode(saved(noise(2500), "PNG"))
     assert process_of(late) is None
 
 

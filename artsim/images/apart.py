@@ -10,6 +10,7 @@ import faulthandler
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import time
@@ -33,7 +34,9 @@ _PROGRAM = "from artsim.images.apart import main; main()"
 _MORE = 256 << 20  # bytes of address space for the process itself, beside those for decoding
 _LARGE = 64 << 20  # bytes: a process that took more for a picture ends, so that they are free
 _ENDING_S = 2.0  # that a process may take to end whose input has ended
-_LATE, _BROKEN = 1, 2  # statuses; the first is how faulthandler ends a process
+_BROKEN = 2  # the status of a process that a bug ends
+# That of one that took too long, see `_set_clock`.
+_LATE = -signal.SIGALRM if hasattr(signal, "SIGALRM") else 1
 
 
 class _TooLargeError(ImageError):
@@ -249,8 +252,20 @@ def main() -> None:
             del data
     except (EOFError, OSError):  # the server needs no more
         return
-    except Exception:  # a bug: Python's own status is that of a picture that is late
+    except Exception:  # a bug: Python's own status may be that of a picture that is late
         os._exit(_BROKEN)
+
+
+def _set_clock(seconds: float) -> None:
+    """End this process after some seconds, whatever it does then; 0: never."""
+    # faulthandler reads the frames of the thread that decodes, and may crash there.
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+    elif seconds:
+        faulthandler.dump_traceback_later(seconds, exit=True)
+    else:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _answer(asking: _Asking, data: bytes, wanted: dict[str, Any]) -> None:
@@ -282,11 +297,11 @@ class _Asking(Budget):
     def go_on(self) -> None:
         """End this process if what follows takes too long."""
         self._since = time.monotonic()
-        faulthandler.dump_traceback_later(max(self._seconds, 0.001), exit=True)
+        _set_clock(max(self._seconds, 0.001))
 
     def pause(self) -> None:
         """Stop the clock."""
-        faulthandler.cancel_dump_traceback_later()
+        _set_clock(0)
         self._seconds -= time.monotonic() - self._since
 
     @contextmanager
