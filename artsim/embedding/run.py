@@ -115,8 +115,9 @@ def embed_collection(
             tiles=store.manifest.tiles,
             chunks=-(-total // size),
             part_rows=size,
-            # For all works, not those of this run: a run that is resumed ends with the same bytes.
-            by_torch=extractor.passport.backend == "torch"
+            # By the index and all its works, not this run: one that is resumed, or repairs, ends
+            # with the same bytes.
+            by_torch=store.manifest.passport.backend == "torch"
             or are_many(len(rows), store.manifest.tiles),
         )
         first = store.manifest.next_part

@@ -83,6 +83,7 @@ def attack_server(museum: Path, trials: int, seed: int) -> Findings:
         port = free.getsockname()[1]
     with log.open("w") as stream:
         command = [sys.executable, "-m", "artsim", "serve", INDEX, "--port", str(port)]
+        command += ["--name", "museum.example"]  # not all visitors are on this machine
         server = subprocess.Popen(command, cwd=museum / "embedded", stdout=stream, stderr=stream)
     try:
         _wait(port)
