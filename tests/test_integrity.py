@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from conftest import noise_picture
 
 from artsim.cli import cli
 from artsim.embedding import EmbedSettings, embed_collection, repair_index
@@ -208,6 +209,27 @@ def test_an_index_whose_manifest_is_lost_is_named_with_the_command(index):
         )
     assert CliRunner().invoke(cli, ["repair", str(index)]).exit_code == 0
     assert rows_of(index) == before
+
+
+def test_an_index_of_torch_is_repaired_by_torch(tmp_path):
+    (tmp_path / "museum").mkdir()
+    for n in range(12):
+        noise_picture(tmp_path / "museum" / f"{n}.png", (300, 200), seed=n)
+    options = ["-m", "timm:test_resnet.random", "--backend", "torch", "--part-rows", "6"]
+    made = CliRunner().invoke(
+        cli, ["embed", str(tmp_path / "museum"), "-o", str(tmp_path / "i"), *options]
+    )
+    assert made.exit_code == 0, made.output
+
+    def vectors():
+        store = Store.open(tmp_path / "i")
+        ids = store.read(["id"]).column(0).to_pylist()
+        return dict(zip(ids, store.vectors(store.tap(None).name).tolist(), strict=True))
+
+    before = vectors()
+    (tmp_path / "i/parts/000000.parquet").write_bytes(b"")
+    assert CliRunner().invoke(cli, ["repair", str(tmp_path / "i")]).exit_code == 0
+    assert vectors() == before
 
 
 def test_a_killed_repair_is_finished_by_the_next(index, colors, toy, monkeypatch):

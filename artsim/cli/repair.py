@@ -81,8 +81,10 @@ def repair(
         from artsim.search import load_index_extractor
 
         echo(f"{path.name}: files are damaged, so pictures will be embedded again", err=True)
-        precision = store.manifest.passport.compute_dtype
-        compute = make_compute(device, backend, "bf16" if "bf" in precision else "f32")
+        made = store.manifest.passport
+        # Not OpenVINO where torch computed the others, and resized their pictures.
+        by = "torch" if (backend, made.backend) == ("auto", "torch") else backend
+        compute = make_compute(device, by, "bf16" if "bf" in made.compute_dtype else "f32")
         return load_index_extractor(store, weights=weights, compute=compute)
 
     settings = EmbedSettings(workers=workers, max_pixels=max_pixels)
