@@ -211,6 +211,33 @@ def test_an_index_whose_manifest_is_lost_is_named_with_the_command(index):
     assert rows_of(index) == before
 
 
+def test_a_picture_that_is_added_is_resized_as_the_others_whatever_the_backend(tmp_path):
+    (tmp_path / "museum").mkdir()
+    for n in range(4):
+        noise_picture(tmp_path / "museum" / f"{n}.png", (300, 200), seed=n)
+
+    def embed(name, backend):
+        options = [
+            "-m",
+            "timm:test_resnet.random",
+            "--backend",
+            backend,
+            "-o",
+            str(tmp_path / name),
+        ]
+        made = CliRunner().invoke(cli, ["embed", str(tmp_path / "museum"), *options])
+        assert made.exit_code == 0, made.output
+        store = Store.open(tmp_path / name)
+        ids = store.read(["id"]).column(0).to_pylist()
+        return store.vectors(store.tap(None).name)[ids.index("4.png")] if "4.png" in ids else None
+
+    embed("added to", "torch")
+    noise_picture(tmp_path / "museum" / "4.png", (300, 200), seed=4)
+    added, at_once = embed("added to", "openvino"), embed("by torch", "torch")
+    by_pillow = embed("by openvino", "openvino")
+    assert abs(added - at_once).max() < abs(by_pillow - at_once).max() / 10
+
+
 def test_an_index_of_torch_is_repaired_by_torch(tmp_path):
     (tmp_path / "museum").mkdir()
     for n in range(12):

@@ -40,13 +40,12 @@ from artsim.cli.options.values import count_cores, count_option
 from artsim.cli.output import echo
 from artsim.errors import ModelError
 
-_OWN = {"api", "health", "iiif", "metrics", "page", "ready"}  # first parts of own addresses
-
 if TYPE_CHECKING:
     from artsim.server import Guard, Limits
 
 _LEAST_DECODE_BYTES = 512 << 20  # of memory, for the pictures of a process
 _START_SECONDS = 60  # until a process of several answers; one that does not is replaced
+_OWN = {"api", "health", "iiif", "metrics", "page", "ready"}  # first parts of its addresses
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -218,7 +217,7 @@ class _Served:
     hosts: tuple[str, ...]
     tokens: tuple[str, ...]
     paths: bool  # visitors may see the folders of indexes: they are on this machine
-    prefix: str
+    prefix: str  # of addresses behind a proxy
     title: str | None
     metrics: bool
     weights: Path | None

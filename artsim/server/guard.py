@@ -66,8 +66,8 @@ class Guard:
     ``prefix`` is the path under which a proxy shows the application, such as ``/search``; it may
     take it from the addresses or not. ``hosts`` are the names that the server answers to (against
     DNS rebinding), any if empty. A visitor sends one of the ``tokens``, if there are any, as
-    ``Authorization: Bearer``, or once as ``/?token=``. Anybody is told at ``/health`` that the
-    server runs, and at ``/ready`` whether ``is_ready``.
+    ``Authorization: Bearer``, or once as ``/?token=``. ``/health`` says to anybody that
+    the server runs, and ``/ready`` whether ``is_ready``.
     """
 
     def __init__(
