@@ -15,6 +15,7 @@ from artsim.datatypes import Field, FieldType
 from artsim.embedding.ids import IdPlaces
 from artsim.evaluation.reading import rows_of
 from artsim.search import Condition, Op, Searcher, SearchRequest, Term, Works, find_works
+from artsim.search.groups import ValueGroups
 from artsim.server.facets import count_values, facet_columns, find_values, names
 from artsim.store import CatalogRows, DerivedLabel, Store, take_stored, write_added
 from artsim.store import count_values as count_column
@@ -134,6 +135,15 @@ def test_values_are_numbered_for_some_rows_or_for_all(works, monkeypatch):
                 assert len(pairs) == len({number for _, number in pairs})
                 numbered.setdefault(column, []).append(numbers.tolist())
     assert all(each == first for first, *others in numbered.values() for each in others)
+
+
+def test_neighboring_years_before_christ_are_groups_of_their_own():
+    years = pa.chunked_array([[-1, -2, None, 0, -1]])
+    groups = ValueGroups(years.take, lambda: iter([years]))
+    first, second, missing, zero, again = groups.of(np.arange(5)).tolist()
+    assert missing == -1
+    assert first == again
+    assert len({first, second, zero, missing}) == 4
 
 
 def test_a_derived_label_is_computed_in_blocks(store, tmp_path, monkeypatch):

@@ -54,5 +54,7 @@ def _numbers(values: pa.ChunkedArray) -> Rows:
 
 def _hashes(values: list[object]) -> Rows:
     """Hash values as only this process does, never below 0; None is -1."""
-    hashes = (-1 if value is None else hash(value) & 0x7FFF_FFFF_FFFF_FFFF for value in values)
+    # Numbers as text: Python's hashes of -1 and -2 are the same.
+    keys = (each if isinstance(each, frozenset) or each is None else str(each) for each in values)
+    hashes = (-1 if key is None else hash(key) & 0x7FFF_FFFF_FFFF_FFFF for key in keys)
     return np.fromiter(hashes, np.int64, len(values))
