@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 from buckets import serving_bucket
@@ -10,6 +11,8 @@ from PIL import Image
 
 from artsim.cli import cli
 from artsim.places import upload_object
+from artsim.recipes.runner import open_run_index
+from artsim.training import read_curves, read_plan
 
 pytestmark = pytest.mark.slow
 
@@ -44,6 +47,7 @@ knn-eval {i} --label none
 probe {i} --label artist
 retrieval-eval {i} --label artist
 leaderboard {i} --label artist
+train finetune --index {i} -o {o}/run {TINY}
 predict {i} {o}/c/w02.png
 predict {i} {o}/c/w02.png --head none
 map {i} --png {o}/map.png
@@ -74,6 +78,7 @@ SAY_IT = {
     *("migrate", "predict", "probe", "publish", "repair", "report", "retrieval-eval", "similar"),
     *("split", "teach", "r.md", "r.html", "s.html", "s.json"),
 }
+TINY = "--set label=artist --set backbone=timm:test_resnet.random --set batch_size=8 --set epochs=1"
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +111,7 @@ def test_no_output_of_any_command_names_the_copy(made, monkeypatch):
     monkeypatch.chdir(folder)
     outputs = {}
     for line in COMMANDS.strip().splitlines():
-        words = line.format(i=address, o=folder).split()
+        words = line.format(i=address, o=folder, TINY=TINY).split()
         has_table = any("--table" in option.opts for option in cli.commands[words[0]].params)
         for more in ([], ["--table"])[: 1 + has_table]:
             done = CliRunner().invoke(cli, [*words, *more])
@@ -166,6 +171,20 @@ def test_a_picture_in_a_store_is_a_query_as_its_file_is(made, monkeypatch):
             said = asked(command, name, "--index", made_here(folder))
             assert said.startswith(f"Error: {name} needs ")
             assert f"'artsim[{extra}]'" in said
+
+
+def test_a_network_is_trained_on_an_index_in_a_store_as_on_its_folder(made, monkeypatch):
+    address, folder = made
+    monkeypatch.chdir(folder)
+    runs = {"there": address, "here": made_here(folder)}
+    for name, index in runs.items():
+        words = ["train", "finetune", "--index", str(index), "-o", name, *TINY.split()]
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code == 0, done.output
+    assert read_curves(folder / "there") == read_curves(folder / "here")
+    assert read_plan(folder / "there").index == address
+    shutil.rmtree(folder / CACHE)  # another machine
+    assert str(open_run_index(folder / "there", read_plan(folder / "there"))) == address
 
 
 def made_here(folder):

@@ -1,6 +1,7 @@
 """Indexes published to vector databases answer as the folder does, and never half published."""
 
 import dataclasses
+import shutil
 from contextlib import ExitStack
 
 import numpy as np
@@ -296,6 +297,48 @@ def test_a_server_that_does_not_answer_leaves_the_folder_of_its_index(tmp_path, 
     assert publication.index == store.path
     assert publication.problem.endswith(f"; {store.path} answers instead")
     assert len(publication.problem.splitlines()) == 1
+
+
+def test_a_lost_database_is_answered_by_its_index_wherever_that_is(tmp_path, monkeypatch):
+    store = parts_of(tmp_path / "elsewhere/i", [30])
+    address = f"lance:{tmp_path / 'db'}"
+    publish(store, address)
+    (store.path / "published.json").unlink()  # the folder may be one that cannot be written
+    forgotten = tmp_path / "cache"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(forgotten))  # another machine, which searches once
+    assert open_published(address).backend(store) is not None
+    shutil.rmtree(tmp_path / "db")
+    publication = open_published(address)
+    assert publication.problem == (
+        f"nothing is published at {address} any more; {store.path} answers instead"
+    )
+    assert publication.index == store.path
+    assert publication.backend(store) is None
+    shutil.rmtree(forgotten)
+    with pytest.raises(SearchError, match=f"no index is published at {address}; publish one"):
+        open_published(address)
+
+
+def test_a_server_that_is_lost_is_answered_by_an_index_that_was_published_from_here(
+    tmp_path, monkeypatch
+):
+    store = parts_of(tmp_path / "elsewhere/i", [30])
+    address = f"lance:{tmp_path / 'db'}"
+    publish(store, address)
+    (store.path / "published.json").unlink()
+
+    def lost(*_, **__):
+        raise LostError(f"{address} does not answer (refused)")
+
+    monkeypatch.setattr("artsim.search.published.opening.connect", lost)
+    publication = open_published(address)
+    assert publication.index == store.path
+    assert (
+        publication.problem == f"{address} does not answer (refused); {store.path} answers instead"
+    )
+    shutil.rmtree(store.path)
+    with pytest.raises(LostError, match="start it, or search an index folder: --index DIR"):
+        open_published(address)
 
 
 # --- addresses and places -------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Workers in other processes: what is lost is done again, and the index is the same as ever."""
 
+import json
 import os
 import signal
 import subprocess
@@ -98,6 +99,13 @@ def test_each_chunk_is_embedded_once(tmp_path):
     assert sorted(numbers) == [0, 1, 2]
     assert counts == (6, 3)
     assert engine.status().startswith("2 workers (here ")
+
+
+def test_the_status_says_how_fast_each_worker_is(tmp_path, monkeypatch):
+    team = ScriptedTeam(passports=(PASSPORT, PASSPORT))
+    _, _, engine = run(team, tmp_path, chunks=8)
+    monkeypatch.setattr("time.monotonic", lambda: engine._started + 2)
+    assert engine.status() == "2 workers (here 4/s x 2)"  # 16 pictures in 2 s
 
 
 def test_the_chunk_of_a_lost_worker_goes_to_another_and_is_counted_once(tmp_path):
@@ -252,8 +260,16 @@ def test_two_processes_make_the_index_of_one_though_one_is_killed(place, waiting
     assert driver.returncode == 0
     assert parts(place / "two") == parts(place / "one")
     assert failures(place / "two") == failures(place / "one")
-    assert "by worker: cpu 11 (" in output
+    assert "by machine or device: cpu 11 (" in output
     assert not staging.exists()
+
+
+def test_the_end_says_how_many_workers_each_machine_had(place, tmp_path):
+    command = [*EMBED, "-o", tmp_path / "two", "--devices", "cpu,cpu", "--json"]
+    found = subprocess.run(command, cwd=place, check=True, capture_output=True, text=True)
+    workers = json.loads(found.stdout)["workers"]
+    assert workers in ({"cpu": 1}, {"cpu": 2})  # one may have all chunks before another is open
+    assert ("by 2 workers, " in found.stderr) == (workers == {"cpu": 2})
 
 
 def test_workers_end_with_a_killed_run_which_is_then_resumed(place, waiting):

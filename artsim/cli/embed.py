@@ -219,6 +219,11 @@ def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
         )
 
 
+def _describe_place(place: str, count: int, workers: int, seconds: float) -> str:
+    each = f" by {workers} workers, {count / seconds / workers:.0f}/s each" if workers > 1 else ""
+    return f"{place} {count:,} ({count / seconds:.0f}/s{each})"
+
+
 def _print_summary(summary: EmbedSummary, spec: str, *, err: bool) -> None:
     rate = summary.embedded / summary.seconds
     echo(f"{summary.path}: {plural(summary.rows, 'picture')} by {spec}", err=err)
@@ -227,11 +232,11 @@ def _print_summary(summary: EmbedSummary, spec: str, *, err: bool) -> None:
         parts += [f"{summary.kept:,} kept", f"{summary.dropped:,} dropped"]
     echo("  " + ", ".join(parts), err=err)
     if summary.places:
-        places = sorted(summary.places.items())
-        shown = ", ".join(
-            f"{place} {count:,} ({count / summary.seconds:.0f}/s)" for place, count in places
-        )
-        echo(f"  by worker: {shown}", err=err)
+        shown = [
+            _describe_place(place, count, len(summary.workers[place]), summary.seconds)
+            for place, count in sorted(summary.places.items())
+        ]
+        echo(f"  by machine or device: {', '.join(shown)}", err=err)
     if summary.damaged:
         echo(
             f"  {plural(summary.damaged, 'file')} of the index had been damaged on disk: the "

@@ -20,7 +20,7 @@ from artsim.cli.options.computing import device_option, weights_option, workers_
 from artsim.cli.options.index import find_index
 from artsim.cli.options.labels import qualified_option
 from artsim.cli.options.outputs import folder_option, format_option
-from artsim.cli.options.values import FOLDER, RUNS, count_option, pairs
+from artsim.cli.options.values import FOLDER, INDEX, RUNS, count_option, pairs
 from artsim.cli.output import echo, fixed, interval, print_json_lines, print_table, show_progress
 from artsim.cli.stopping import stop_signals
 
@@ -58,7 +58,7 @@ def recipes(as_json: bool) -> None:
     click.option(
         "--index",
         metavar="DIR",
-        type=FOLDER,
+        type=INDEX,
         shell_complete=complete_index,
         help="Train on the pictures, labels and splits of an index instead of a COLLECTION.",
     ),
@@ -114,7 +114,7 @@ def train(
     recipe: str | None,
     collection: str | None,
     settings: tuple[str, ...],
-    index: Path | None,
+    index: Path | str | None,
     images: Path | None,
     seed: int | None,
     output: Path | None,

@@ -94,6 +94,7 @@ class Receipt:
     mended: int = 0  # pictures of files with a fault that costs no pixel
     transparent: int = 0  # pictures that are transparent everywhere, taken as opaque
     place: str = ""  # the node or device that embedded it, if it was another process
+    worker: str = ""  # which of the processes there
 
 
 def load_chunks(

@@ -108,10 +108,14 @@ class RemoteEngine:
         self._team.close()
 
     def status(self) -> str:
-        """Say how many workers there are, and how many pictures a second each place embeds."""
+        """Say how many workers there are, and how many pictures a second each embeds, by place."""
         seconds = max(time.monotonic() - self._started, 1e-9)
-        places = sorted(set(self._places.values()))
-        rates = [f"{place} {self._done[place] / seconds:.0f}/s" for place in places[:_PLACES]]
+        places = sorted(Counter(self._places.values()).items())
+        rates = [
+            f"{place} {self._done[place] / seconds / workers:.0f}/s"
+            + f" x {workers}" * (workers > 1)
+            for place, workers in places[:_PLACES]
+        ]
         rates += ["..."] * (len(places) > _PLACES)
         count = len(self._places)
         return f"{count} worker{'s' * (count != 1)}" + f" ({', '.join(rates)})" * bool(rates)
@@ -181,7 +185,7 @@ class RemoteEngine:
         part = event.receipt.part
         if part is not None:
             (attempt.staging / part.file).replace(job.staging / part.file)
-        return replace(event.receipt, place=self._places[event.worker])
+        return replace(event.receipt, place=self._places[event.worker], worker=event.worker)
 
     def _lose(self, event: Lost, advance: Advance) -> None:
         place = self._places.pop(event.worker, None)

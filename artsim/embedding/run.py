@@ -51,11 +51,13 @@ class EmbedSummary:
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)  # seconds: loader CPU, others wall
     places: Counter[str] = field(default_factory=Counter)  # pictures by node or device, if several
+    workers: dict[str, set[str]] = field(default_factory=dict)  # that embedded them, by place
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""
         counts = {"reasons": dict(self.reasons), "places": dict(self.places)}
-        return asdict(self) | {"path": str(self.path)} | counts
+        workers = {place: len(names) for place, names in self.workers.items()}
+        return asdict(self) | {"path": str(self.path), "workers": workers} | counts
 
 
 def embed_collection(
@@ -129,6 +131,7 @@ def embed_collection(
             summary.embedded += rows_embedded
             if receipt.place:
                 summary.places[receipt.place] += rows_embedded
+                summary.workers.setdefault(receipt.place, set()).add(receipt.worker)
             summary.mended += receipt.mended
             summary.transparent += receipt.transparent
         failures = store.failures()

@@ -71,7 +71,10 @@ def list_objects(address: str) -> dict[str, Entry]:
     """
 
     def listed(files: Any, name: str) -> dict[str, Entry]:
+        files.invalidate_cache()
         found = files.find(name, detail=True)
+        if list(found) == [name]:
+            found[name] = files.info(name)  # of a file by itself, hf:// lists no size
         return {
             address + path.removeprefix(name): entry_of(info)
             for path, info in found.items()
@@ -88,8 +91,13 @@ def ask_object(address: str) -> Entry | None:
         OSError: If there is no answer.
         PlaceError: If a package is missing.
     """
+
+    def asked(files: Any, name: str) -> Entry:
+        files.invalidate_cache(name)  # hf:// keeps listings, and another machine may have written
+        return entry_of(files.info(name))
+
     try:
-        return retried(address, lambda files, name: entry_of(files.info(name)))
+        return retried(address, asked)
     except FileNotFoundError:
         return None
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from artsim.datatypes import DEFAULT_MODEL, Progress, no_progress, parse_spec
 from artsim.errors import TrainingError
+from artsim.places import as_path, is_remote, real_path
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes.registry import find_recipe, load_recipe
-from artsim.store import Store, is_store
+from artsim.store import Store, is_store, local_index
 from artsim.training import (
     Precision,
     Run,
@@ -123,19 +124,20 @@ def train(
     """
     from artsim.models import find_device
 
-    place = source.path if isinstance(source, Store) else Path(source)
-    index = place if is_store(place) else None
+    place = as_path(str(source))
+    index = real_path(place) if _is_index(place) else None
     plan = RunPlan(
         recipe=recipe,
         settings=_texts(recipe, settings),
         seed=seed,
-        index=INDEX if index is None else str(index.resolve()),
+        index=INDEX if index is None else str(index),
         collection=str(source) if index is None else None,
         images=None if images is None else str(images),
         weights=None if weights is None else str(weights.resolve()),
     )
     device = str(find_device(options.device))
-    _ = _read_catalog(plan) if index is None else Store.open(index)  # before a folder is made
+    # What cannot be read is refused before a folder is made.
+    _ = _read_catalog(plan) if index is None else Store.open(local_index(index))
     folder = folder or new_folder(Path("runs"), recipe)
     return _train(folder, start_run(folder, plan, device=device), options)
 
@@ -187,7 +189,8 @@ def open_run_index(path: Path, plan: RunPlan) -> Store:
         StoreError: If it does not exist.
         TrainingError: If it is empty.
     """
-    store = Store.open(path / plan.index)  # an absolute path stays itself
+    place = as_path(plan.index)
+    store = Store.open(local_index(place) if is_remote(place) else path / place)
     if not store.rows:
         raise TrainingError(f"{str(store)!r} has no pictures; see 'artsim info --failures'")
     return store
@@ -244,6 +247,13 @@ def _embed(catalog: Catalog, index: Path, run: Run, progress: Progress) -> None:
     extractor = load_extractor(parse_spec(DEFAULT_MODEL), compute=Compute(device=run.device))
     settings = EmbedSettings(batch_size=extractor.batch_size, workers=run.workers)
     embed_collection(catalog, index, extractor, settings=settings, progress=progress)
+
+
+def _is_index(place: Path) -> bool:
+    try:
+        return is_store(place)
+    except OSError:  # of an object store; the collection's reader says it
+        return False
 
 
 def _read_catalog(plan: RunPlan) -> Catalog:

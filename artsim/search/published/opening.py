@@ -1,19 +1,23 @@
 """Open what is published: find its index folder, and compare the two.
 
-The folder keeps the addresses that it was published to in ``published.json``, so that it is found,
-and answers, when the database is lost.
+The folder keeps the addresses that it was published to in ``published.json``, and this machine the
+folder of each address that was published or opened here, so that it is found, and answers, when the
+database is lost.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from artsim.errors import SearchError, StoreError
-from artsim.places import as_path
+from platformdirs import user_cache_path
+
+from artsim.errors import PlaceError, SearchError, StoreError
+from artsim.places import as_path, real_path
 from artsim.search.backend import SearchBackend
 from artsim.search.published.address import LostError, connect, normal
 from artsim.search.published.backend import PublishedBackend
@@ -77,14 +81,18 @@ def open_published(
         database = connect(address, token=token)
         note = PublishedNote.read(database)
     except LostError as error:
-        found = [path for path in indexes if address in published_addresses(path)]
-        if not found:
+        instead = _answer_by_folder(address, indexes, str(error))
+        if instead is None:
             raise LostError(f"{error}; start it, or search an index folder: --index DIR") from error
-        return Publication(address, found[0], None, problem=f"{error}; {found[0]} answers instead")
+        return instead
     if note is None:
-        raise SearchError(
-            f"no index is published at {address}; publish one with 'artsim publish INDEX {address}'"
-        )
+        instead = _answer_by_folder(address, indexes, f"nothing is published at {address} any more")
+        if instead is None:
+            raise SearchError(
+                f"no index is published at {address}; publish one with "
+                f"'artsim publish INDEX {address}'"
+            )
+        return instead
     index = find_published(note, address, indexes)
     if not note.whole:
         raise SearchError(
@@ -92,7 +100,17 @@ def open_published(
             f"'artsim publish {index} {address}' to finish it, or search the folder: "
             f"--index {index}"
         )
+    _remember(address, index)
     return Publication(address, index, note, database)
+
+
+def _answer_by_folder(address: str, indexes: Iterable[Path], why: str) -> Publication | None:
+    """Return the folder of a lost database, if it is known here."""
+    found = [path for path in indexes if address in published_addresses(path)]
+    found += _remembered(address)
+    if not found:
+        return None
+    return Publication(address, found[0], None, problem=f"{why}; {found[0]} answers instead")
 
 
 def find_published(note: PublishedNote, address: str, indexes: Iterable[Path]) -> Path:
@@ -127,3 +145,24 @@ def record(store: Store, address: str) -> None:
     data = sealed({"addresses": list(addresses)})
     with suppress(StoreError):  # it can be searched where the folder cannot be written
         write_whole(store.path / _FILE, lambda stream: stream.write(data))
+    _remember(address, as_path(real_path(str(store))))
+
+
+def _remember(address: str, index: Path) -> None:
+    """Note on this machine where the index of an address is."""
+    with suppress(OSError, StoreError):
+        _memory(address).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(_memory(address), lambda file: file.write(str(index.absolute()).encode()))
+
+
+def _remembered(address: str) -> list[Path]:
+    """Return the folder that this machine has noted, if it still is an index."""
+    with suppress(OSError, ValueError, PlaceError):
+        index = as_path(_memory(address).read_text(encoding="utf-8"))
+        return [index] if is_store(index) else []
+    return []
+
+
+def _memory(address: str) -> Path:
+    key = hashlib.sha256(address.encode()).hexdigest()[:40]
+    return user_cache_path("artsim") / "published" / key
