@@ -139,5 +139,6 @@ def test_the_compose_file_runs_the_image_with_options_that_serve_has():
     assert (found["host"], found["processes"], found["rate"]) == ("0.0.0.0", 4, 20)
     assert (found["metrics"], found["names"]) == (True, ("${SITE}",))
     context = EXAMPLES / "serve" / services["artsim"]["build"]["context"]
+    assert services["artsim"]["stop_grace_period"] == "1m"  # it may take more than Docker's 10 s
     assert context.resolve() == ROOT
     assert (context / services["artsim"]["build"]["dockerfile"]).is_file()
