@@ -419,6 +419,10 @@ def test_an_index_in_a_bucket_answers_as_the_folder(tmp_path, monkeypatch):
         add_part(store, 5)
         assert publish(store, address).added == 5
         same_answers(store.path, address)
+    publication = open_published(address)
+    assert publication.problem.startswith(f"{address} does not answer (")
+    assert publication.problem.endswith(f"; {store.path} answers instead")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another machine"))
     with pytest.raises(LostError, match="does not answer"):
         open_published(address)
 
