@@ -208,40 +208,53 @@ def test_other_settings_are_another_search_and_the_same_one_is_refused_meanwhile
 def test_a_killed_command_goes_on_and_writes_the_same_bytes(planted, tmp_path):
     env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     files = [tmp_path / "whole.csv", tmp_path / "resumed.csv"]
-    options = ["motifs", str(planted), "--min-score", "1", "--device", "cpu", "-o"]
-    whole = [sys.executable, "-m", "artsim", *options, files[0]]
-    subprocess.run(whole, env=env, check=True, capture_output=True)
-    journals = tmp_path / "cache" / "artsim" / "motifs"
-    assert not list(journals.glob("*/*"))
-    # Each run keeps one more of 4 blocks of tiles, or of 6 pairs, and is killed.
-    runs = [("add_candidates", 1), ("add_candidates", 2), ("add_compared", 4), ("add_compared", 4)]
-    for kills, kept in runs:
-        killed = [sys.executable, "-c", _KILLED, kills, *options, files[1]]
-        ended = subprocess.run(killed, env=env, capture_output=True)
-        assert ended.returncode == -9, ended.stderr
-        assert len(list(journals.glob("*/candidates-*.npy"))) == kept
-        assert not files[1].exists()
-    resumed = [sys.executable, "-c", _KILLED, "", *options, files[1]]
-    subprocess.run(resumed, env=env, check=True, capture_output=True)
+    runs = [sys.executable, "-c", _KILLED, planted, tmp_path / "cache" / "artsim", *files]
+    done = subprocess.run(runs, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert files[1].read_bytes() == files[0].read_bytes()
     assert len(files[1].read_text().splitlines()) > 2
 
 
-# The command with small blocks, killed after it has kept the first one of a kind.
+# The command several times, each a fork of one process that has imported what it needs: as a whole,
+# then with small blocks and killed after it has kept the first one of a kind, then to its end.
 _KILLED = """
 import os, signal, sys
+from pathlib import Path
+import timm, torch
 from artsim.cli import cli
 from artsim.motifs import Journal, finding, proposing
+
+index, cache, whole, resumed = map(Path, sys.argv[1:])
+
+def run(file, kills=None):
+    child = os.fork()
+    if not child:
+        if kills:
+            keep = getattr(Journal, kills)
+            def add(*values):
+                keep(*values)
+                os.kill(os.getpid(), signal.SIGKILL)
+            setattr(Journal, kills, add)
+        words = ["motifs", str(index), "--min-score", "1", "--device", "cpu", "-o", str(file)]
+        try:
+            cli(words, standalone_mode=False)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+assert run(whole) == 0
+assert not list(cache.glob("motifs/*/*"))
 finding._SAVED = 1
 proposing.BLOCK = 10
-kills = sys.argv.pop(1)
-if kills:
-    keep = getattr(Journal, kills)
-    def add(*values):
-        keep(*values)
-        os.kill(os.getpid(), signal.SIGKILL)
-    setattr(Journal, kills, add)
-cli()
+# Each run keeps one more of 4 blocks of tiles, or of 6 pairs, and is killed.
+runs = [("add_candidates", 1), ("add_candidates", 2), ("add_compared", 4), ("add_compared", 4)]
+for kills, kept in runs:
+    assert run(resumed, kills) == -signal.SIGKILL
+    assert len(list(cache.glob("motifs/*/candidates-*.npy"))) == kept
+    assert not resumed.exists()
+assert run(resumed) == 0
 """
 
 

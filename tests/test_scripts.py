@@ -211,13 +211,19 @@ def test_check_runs_everything_and_names_failed_checks(checkout: Path) -> None:
 
 
 def test_test_names_the_failed_steps_and_hands_arguments_to_pytest(checkout: Path) -> None:
-    assert run(checkout / "scripts/test", "-k", "a sheet").returncode == 0
-    assert calls(checkout)[-1] == "-m pytest -n 2 -k a sheet"
+    result = run(checkout / "scripts/test", "-k", "a sheet")
+    assert result.returncode == 0
+    assert "-m pytest -n 2 --dist worksteal -k a sheet" in calls(checkout)
+    assert "check: all passed" in result.stdout
     fail_at(checkout, "-m mypy")
     result = run(checkout / "scripts/test")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == "test: failed: scripts/check"
-    assert calls(checkout)[-1] == "-m pytest -n 2"
+    assert "no luck with -m mypy" in result.stdout
+    assert "-m pytest -n 2 --dist worksteal" in calls(checkout)
+    fail_at(checkout, "-m ")
+    result = run(checkout / "scripts/test")
+    assert result.stderr.splitlines()[-1] == "test: failed: pytest, scripts/check"
 
 
 def test_test_stops_when_the_set_up_fails(checkout: Path) -> None:
