@@ -1,6 +1,7 @@
 """Indexes published to vector databases answer as the folder does, and never half published."""
 
 import dataclasses
+import json
 import shutil
 from contextlib import ExitStack
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from buckets import serving_bucket
+from click.testing import CliRunner
 from databases import free_port, milvus, running
 from search_toys import make_store
 from test_search_backend import assert_same_answers, random_questions
@@ -121,6 +123,21 @@ def test_neighbors_of_an_evaluation_are_those_of_exact_search(store, published):
     found = find(vectors, queries, bank, 20, groups=groups)
     np.testing.assert_array_equal(found.rows, expected.rows)
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+
+
+def test_the_command_evaluates_a_published_index_as_its_folder(store, tmp_path):
+    from artsim.cli import cli
+
+    address = f"lance:{tmp_path / 'db'}"
+    publish(store, address)
+    rows = []
+    for index in (str(store.path), address):
+        done = CliRunner().invoke(cli, ["knn-eval", "--index", index, "--label", "artist"])
+        assert done.exit_code == 0, done.output
+        assert "answers instead" not in done.output
+        rows.append([json.loads(line) for line in done.stdout.splitlines()])
+    assert {row["tap"] for row in rows[0]} == {"t"}
+    assert rows[1] == rows[0]
 
 
 # --- publishing again ------------------------------------------------------------------------
