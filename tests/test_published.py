@@ -369,6 +369,7 @@ def test_addresses_are_recognized_and_made_absolute(tmp_path, monkeypatch):
         False,
     ]
     assert normal("lance:db") == f"lance:{tmp_path}/db"
+    assert normal("lance:../db") == f"lance:{tmp_path.parent.resolve()}/db"
     assert normal("lance:s3://bucket/db/") == "lance:s3://bucket/db"
     assert normal("milvus:lite.db#prints") == f"milvus:{tmp_path}/lite.db#prints"
     with pytest.raises(SearchError, match="contains a password; give a token with MILVUS_TOKEN"):

@@ -36,7 +36,9 @@ def normal(address: str) -> str:
         )
     if "://" not in place:
         place, hash_, name = place.partition("#") if kind == "milvus" else (place, "", "")
-        return f"{kind}:{Path(place).absolute()}{hash_}{name}"
+        path = Path(place).absolute()
+        path = path.resolve() if ".." in path.parts else path
+        return f"{kind}:{path}{hash_}{name}"
     if "@" in urlsplit(place).netloc:
         raise SearchError(
             f"{kind}:{urlsplit(place).scheme}://... contains a password; give a token with "
