@@ -263,8 +263,10 @@ def test_rows_keep_their_order_in_many_batches():
 def test_a_derivation_is_distinguished_from_a_column():
     assert is_derivation("century = year / 100")
     assert is_derivation('"a b"=year')
+    assert is_derivation("on paper = medium ILIKE '%paper%'")
     assert not any(map(is_derivation, ["medium", "a == b", "1 = 2", "medium ~ 'x = y'", ""]))
     assert short_name('"a ""b" = whatever ~ that') == 'a "b'
+    assert short_name("on paper = true") == "on paper"
     assert short_name("medium") == "medium"
 
 

@@ -55,7 +55,7 @@ from artsim.fetch.names import file_stems, suffix_of
 from artsim.fetch.network import is_public
 from artsim.fetch.status import StatusFile, Wanted
 from artsim.readers import ReaderOptions, read_collection
-from artsim.store import Store, write_whole
+from artsim.store import Store, only_one, write_whole
 
 FAST = FetchSettings(
     allow_private=True,
@@ -824,7 +824,8 @@ def test_a_full_disk_ends_the_run_with_one_line(museum, listed, tmp_path, monkey
 
 def test_two_runs_do_not_write_to_one_folder(museum, listed, tmp_path):
     catalog = listed({"a": "/a"})
-    with run._locked(tmp_path / "out"), pytest.raises(FetchError, match="another 'artsim fetch'"):
+    busy = pytest.raises(StoreError, match="another 'artsim fetch'")
+    with only_one(tmp_path / "out" / run._LOCK, "locked here"), busy:
         fetch_pictures(catalog, tmp_path / "out", settings=FAST)
 
 

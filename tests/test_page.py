@@ -214,7 +214,7 @@ def test_a_menu_opens_within_the_window_for_every_work(page, width):
     page.set_viewport_size({"width": width, "height": 850})
     page.goto("/?q=1:id:h60")
     expect(page.locator("#grid li")).to_have_count(29)
-    page.wait_for_function("document.querySelectorAll('#grid img').length === 29")
+    expect(page.locator("#grid img")).to_have_count(29)
     for place in (0, 1, 2, 5, 28):
         card = page.locator("#grid li").nth(place)
         card.scroll_into_view_if_needed()

@@ -2,10 +2,12 @@
 
 import csv
 import io
+import json
 import re
 import zipfile
 
 import pytest
+from conftest import wait_until
 from search_toys import at, make_store
 from serving import serving
 from test_page import (  # noqa: F401 - fixtures
@@ -120,14 +122,15 @@ def test_what_is_exported_of_a_list_is_not_only_what_is_shown(page):
     like(page, 0)  # of a ranking, those that are shown
     collect_all = page.get_by_role("button", name=re.compile(r"^Collect the \d+ shown$"))
     collect_all.click()  # what is said of it may be followed at once by what is said of the list
-    page.wait_for_function("localStorage['artsim sets colors']?.includes('h12')")
+    stored = "localStorage['artsim sets colors'] ?? '{}'"
+    wait_until("the works are kept", lambda: "h12" in page.evaluate(stored))
     page.wait_for_load_state("networkidle")  # more come until the window is full
     shown = titles(page).count()
     assert 4 <= shown < 29
     expect(collect_all).to_have_text(f"Collect the {shown} shown")
     collect_all.click()
-    page.wait_for_function(
-        f"JSON.parse(localStorage['artsim sets colors']).sets['My set'].length === {shown}"
+    wait_until(
+        "all are kept", lambda: len(json.loads(page.evaluate(stored))["sets"]["My set"]) == shown
     )
     assert sorted(collected(page)[:2]) == ["h12", "h348"]
     with zipfile.ZipFile(io.BytesIO(exported(page, "Pictures as a zip file")[1])) as archive:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from click.testing import CliRunner
+from conftest import wait_until
 from serving import serving
 from test_page import (  # noqa: F401 - fixtures
     _patient,
@@ -71,7 +72,8 @@ def test_the_page_stays_under_the_prefix(browser, address, opened):  # noqa: F81
         expect(page.locator("#tray .name")).to_have_text("Hue 72")
         shown = page.evaluate("location.pathname + decodeURIComponent(location.search)")
         assert shown == f"{opened.partition('?')[0]}?index=colors&q=1:id:h72"
-        page.wait_for_function("document.querySelector('#grid img').naturalWidth > 0")
+        picture = page.locator("#grid img").first
+        wait_until("a picture is drawn", lambda: picture.evaluate("it => it.naturalWidth > 0"))
         page.reload()
         expect(page.locator("#tray .name")).to_have_text("Hue 72")
         page.go_back()

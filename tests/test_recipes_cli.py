@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from conftest import noise_picture
 
 from artsim.cli import cli
-from artsim.errors import TrainingError
+from artsim.errors import StoreError, TrainingError
 from artsim.recipes import RECIPES, TrainingOptions, resume_training, run_command, train
 from artsim.store import Store
-from artsim.training import Stopped, read_metrics, read_plan
+from artsim.training import Stopped, only_process, read_metrics, read_plan
 
 TINY = ["tasks=class", "size=16", "channels=2,2,2,2", "hidden=4", "batch_size=4", "epochs=1"]
 TINY = [part for setting in TINY for part in ("--set", setting)]
@@ -163,6 +163,8 @@ def test_a_stopped_training_is_resumed_by_a_library_call(squares, tmp_path):
     folder = tmp_path / "run"
     with pytest.raises(Stopped, match=f"continue with 'artsim train --resume {folder}'"):
         train(squares, "wikiart-conv-recurrent", settings, folder=folder, options=stopping)
+    with only_process(folder), pytest.raises(StoreError, match="another 'artsim train' works in"):
+        resume_training(folder, options=options)
     found = resume_training(folder, options=options)
     assert found.metrics["steps"] == 4
     with pytest.raises(TrainingError, match="is not empty"):

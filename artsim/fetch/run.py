@@ -10,26 +10,26 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import filelock
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import Catalog, Progress, no_progress
-from artsim.errors import FetchError, StoreError
+from artsim.errors import FetchError
 from artsim.fetch.choice import ALL, Choice, choose_rows
 from artsim.fetch.hosts import HostLeft, Turns
 from artsim.fetch.plan import IMAGES, FetchPlan, FetchSummary, finish, make_plan, recover
 from artsim.fetch.settings import DEFAULTS, FetchSettings
 from artsim.fetch.status import Status, StatusFile, Wanted, cannot_write, unfinished
 from artsim.readers import is_url
+from artsim.store import only_one
 
 if TYPE_CHECKING:
     from artsim.fetch.download import Downloader
@@ -58,8 +58,8 @@ def fetch_pictures(
 
     Raises:
         FetchError: If the choice is not possible, no row has a web address, httpx2 is not
-            installed, or another run fetches into the folder.
-        StoreError: If the folder cannot be written.
+            installed.
+        StoreError: If another run fetches into the folder, or it cannot be written.
         ReaderError: If the catalog cannot be read.
 
     Example:
@@ -69,7 +69,12 @@ def fetch_pictures(
     check_client()
     table, unnamed = read_rows(catalog)
     rows = choose_rows(table, choice)
-    with _locked(path), closing(StatusFile(path)) as status:
+    busy = f"another 'artsim fetch' writes to {str(path)!r}; wait until it is done"
+    with only_one(path / _LOCK, busy), closing(StatusFile(path)) as status:
+        try:
+            (path / IMAGES).mkdir(exist_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from error
         recover(status)
         plan = make_plan(
             table, rows, path, status.rows, retry_failed=retry_failed, settings=settings
@@ -103,26 +108,6 @@ def read_rows(catalog: Catalog) -> tuple[pa.Table, int]:
     first = numbered.filter(pc.is_valid(table["id"])).group_by("id").aggregate([("row", "min")])
     kept = table.take(np.sort(first["row_min"].to_numpy()))
     return kept, table.num_rows - kept.num_rows
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    lock = filelock.FileLock(path / _LOCK, timeout=0)
-    try:
-        (path / IMAGES).mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise FetchError(
-            f"another 'artsim fetch' writes to {str(path)!r}; wait until it is done"
-        ) from error
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {str(path)!r}: {error.strerror or error}; choose another folder"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _fetch(

@@ -38,7 +38,7 @@ from artsim.labels.sql import (
     time_limit,
 )
 
-_NAME = re.compile(r"\s*(?P<name>[^\W\d]\w*|\"(?:[^\"]|\"\")+\")\s*=(?![=~])")
+_NAME = re.compile(r"\s*(?P<name>[^\W\d]\w*(?: \w+)*|\"(?:[^\"]|\"\")+\")\s*=(?![=~])")
 _EXAMPLE = "NAME = EXPRESSION, such as century = century(year)"
 
 

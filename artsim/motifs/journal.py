@@ -17,12 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import filelock
 import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import StoreError
-from artsim.store import write_whole
+from artsim.store import only_one, write_whole
 
 _COMPARED = "compared.jsonl"
 
@@ -75,20 +74,12 @@ def journal_in(folder: Path, settings: Mapping[str, object]) -> Iterator[Journal
     """
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
     own = folder / key
-    lock = filelock.FileLock(folder / f"{key}.lock", timeout=0)
-    with _write_errors(own):
-        own.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise StoreError(
-                "the same search for motifs is under way in another process; wait until it is done"
-            ) from error
-    try:
+    busy = "the same search for motifs is under way in another process; wait until it is done"
+    with only_one(folder / f"{key}.lock", busy):
+        with _write_errors(own):
+            own.mkdir(exist_ok=True)
         yield Journal(own)
         shutil.rmtree(own, ignore_errors=True)
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from artsim.training import (
     RunPlan,
     logging_to,
     new_folder,
+    only_process,
     read_metrics,
     read_plan,
     start_run,
@@ -139,7 +140,9 @@ def train(
     # What cannot be read is refused before a folder is made.
     _ = _read_catalog(plan) if index is None else Store.open(local_index(index))
     folder = folder or new_folder(Path("runs"), recipe)
-    return _train(folder, start_run(folder, plan, device=device), options)
+    plan = start_run(folder, plan, device=device)
+    with only_process(folder):
+        return _train(folder, plan, options)
 
 
 def resume_training(
@@ -157,12 +160,14 @@ def resume_training(
 
     Raises:
         TrainingError: As of `train`, or if the folder is not a run.
+        StoreError: As of `train`, or if another process trains in the folder.
     """
     plan = read_plan(folder)
-    if settings:
-        plan = replace(plan, settings=_texts(plan.recipe, {**plan.settings, **settings}))
-        write_plan(folder, plan)
-    return _train(folder, plan, options)
+    with only_process(folder):
+        if settings:
+            plan = replace(plan, settings=_texts(plan.recipe, {**plan.settings, **settings}))
+            write_plan(folder, plan)
+        return _train(folder, plan, options)
 
 
 def train_run(run: Run) -> None:

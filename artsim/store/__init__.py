@@ -40,6 +40,7 @@ from artsim.store.files import (
     is_being_written,
     is_store,
     lock_index,
+    only_one,
     whole_file,
     write_whole,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "lock_index",
     "merge_parts",
     "merged_parts",
+    "only_one",
     "part_schema",
     "read_parquet",
     "read_versions",

@@ -166,6 +166,27 @@ def hold_parts(path: Path) -> Holding | None:
 
 
 @contextmanager
+def only_one(lock: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file, whose folder is made, so that no other process does the same work.
+
+    Raises:
+        StoreError: With the message ``busy`` if another process holds it, or if the folder
+            cannot be written.
+    """
+    held = filelock.FileLock(lock, timeout=0)
+    with write_errors(lock.parent):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire()
+        except filelock.Timeout as error:
+            raise StoreError(busy) from error
+    try:
+        yield
+    finally:
+        held.release()
+
+
+@contextmanager
 def lock_index(path: Path) -> Iterator[None]:
     """Lock an index folder for writing; create it if it does not exist.
 
@@ -176,24 +197,17 @@ def lock_index(path: Path) -> Iterator[None]:
     """
     if not is_store(path):
         check_free(path)
-    lock = filelock.FileLock(path / _LOCK, timeout=0)
-    with write_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
+    busy = f"another 'artsim embed' is writing {shown_path(path)!r}; wait until it is done"
+    with only_one(path / _LOCK, busy):
         try:
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise StoreError(
-                f"another 'artsim embed' is writing {shown_path(path)!r}; wait until it is done"
-            ) from error
-        (path / SPOOL).unlink(missing_ok=True)  # of a run that was killed
-    try:
-        yield
-    finally:
-        if not is_store(path):
-            with suppress(OSError):
-                (path / _LOCK).unlink()
-                path.rmdir()
-        lock.release()
+            with write_errors(path):
+                (path / SPOOL).unlink(missing_ok=True)  # of a run that was killed
+            yield
+        finally:
+            if not is_store(path):
+                with suppress(OSError):
+                    (path / _LOCK).unlink()
+                    path.rmdir()
 
 
 def is_being_written(path: Path) -> bool:

@@ -86,6 +86,9 @@ from .run import (
     new_folder as new_folder,
 )
 from .run import (
+    only_process as only_process,
+)
+from .run import (
     read_curves as read_curves,
 )
 from .run import (

@@ -20,7 +20,7 @@ import json
 import logging
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib.metadata import version
@@ -32,7 +32,7 @@ import pyarrow.parquet as pq
 
 from artsim.datatypes import Progress, no_progress, printable
 from artsim.errors import TrainingError
-from artsim.store import write_whole
+from artsim.store import only_one, write_whole
 
 Precision = Literal["f32", "bf16"]
 
@@ -40,6 +40,7 @@ CURVES = "curves.csv"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.parquet"
 _CONFIG = "config.json"
+_LOCK = ".lock"
 _PACKAGES = ("artsim", "lightning", "numpy", "pillow", "timm", "torch", "torchmetrics")
 
 
@@ -129,6 +130,15 @@ def new_folder(parent: Path, recipe: str) -> Path:
     stem = f"{recipe}-{datetime.now():%Y%m%d-%H%M%S}"
     folders = (parent / f"{stem}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
     return next(folder for folder in folders if not folder.exists())
+
+
+def only_process(path: Path) -> AbstractContextManager[None]:
+    """Hold a run's folder, so that no other process trains in it.
+
+    Raises:
+        StoreError: If another process does, or the folder cannot be written.
+    """
+    return only_one(path / _LOCK, f"another 'artsim train' works in {str(path)!r}; stop it first")
 
 
 def start_run(path: Path, plan: RunPlan, *, device: str) -> RunPlan:
