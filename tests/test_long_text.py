@@ -10,6 +10,7 @@ import pytest
 from artsim.datatypes import Field, FieldType
 from artsim.search import Works
 from artsim.store import large_text
+from artsim.store.arrow import gather_rows
 
 ROWS = 2300
 LONG = "x" * 1_000_000  # 2.3 GB in all
@@ -29,6 +30,19 @@ def test_rows_of_long_text_can_be_taken():
         assert large.schema.field("text").type in (pa.large_string(), pa.list_(pa.large_string()))
         (first, last) = large.slice(0, 1).column(0)[0], large.slice(ROWS - 1, 1).column(0)[0]
         assert first == last
+
+
+def test_rows_of_many_tables_with_long_text_are_put_in_order():
+    text = pa.array([LONG] * 230)
+    wanted = np.arange(ROWS)
+    wanted[[0, -1]] = wanted[[-1, 0]]
+    found = gather_rows(
+        lambda place, some: pa.table({"text": text.slice(0, len(some)), "row": 230 * place + some}),
+        [230] * 10,
+        wanted,
+    )
+    assert found.column("row").to_pylist() == wanted.tolist()
+    assert found.column("text")[ROWS - 1].as_py() == LONG
 
 
 def test_works_with_long_titles_are_found_and_grouped(monkeypatch):

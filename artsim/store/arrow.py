@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _TOGETHER = 1000  # texts that are Python's
+_SHORT = 2**31 - 1  # bytes of text that 32-bit offsets reach
 
 
 def indices(
@@ -86,8 +87,11 @@ def gather_rows(
         place = int(places[some[0]])
         taken.append(take(place, rows[some] - (ends[place] - sizes[place])))
     table = pa.concat_tables(taken)
-    is_sorted = (np.diff(order) > 0).all()
-    return table if is_sorted else table.take(indices(np.argsort(order)))
+    if (np.diff(order) > 0).all():
+        return table
+    if table.nbytes > _SHORT:
+        table = large_text(table)
+    return table.take(indices(np.argsort(order)))
 
 
 def _large(type_: pa.DataType) -> pa.DataType:
