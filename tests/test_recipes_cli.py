@@ -68,7 +68,7 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
     assert {"model.json", "model.safetensors", "predictions.parquet", "metrics.json", "report.md",
             "report.html", "outliers.csv", "curves.csv", "curves.png", "config.json",
             "confusion-class.csv", "confusion-class.png",
-            "environment.json", "log.txt", "index", "checkpoints"
+            "environment.json", "log.txt", "index", "checkpoints", ".lock"
             } == {file.name for file in path.iterdir()}  # fmt: skip
     for name in ("curves.png", "confusion-class.png"):
         assert (path / name).read_bytes().startswith(b"\x89PNG")

@@ -12,6 +12,7 @@ outliers.csv          works whose label the network confidently contradicts
 confusion-TASK.csv, .png   test pictures by true and predicted class
 metrics.json          scores, compared with baselines on the same images
 report.md, .html      the same for people; the page also has curves, confusions and errors
+.lock                 held while a process trains in the folder
 """
 
 from __future__ import annotations
