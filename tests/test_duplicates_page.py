@@ -2,9 +2,13 @@
 
 import csv
 import io
+import pickle
 import re
 import shutil
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +40,7 @@ from artsim.errors import EvaluationError, StoreError
 from artsim.labels import group_codes, label_columns
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder, Works
-from artsim.server import Museum, make_app
+from artsim.server import Museum, looking, make_app
 from artsim.server import duplicates as searched
 from artsim.server.facets import facet_columns
 from artsim.store import PREDICTION, Store, write_added
@@ -82,10 +86,11 @@ def wait(visitor, *, look=False, **wanted):
     visitor.post(f"{ROOM}/duplicates", json={**wanted, "look": look})
 
     def over():  # to look again would begin again after a failure
+        time.sleep(0.2)  # the search has a lower priority than who asks for it
         found = visitor.post(f"{ROOM}/duplicates", json=wanted).json()
         return found if found["state"] != "looking" else None
 
-    return wait_until("the search is over", over)
+    return wait_until("the search is over", over, seconds=280)
 
 
 GROUPS = [
@@ -250,16 +255,13 @@ def test_decisions_are_joined_in_chains_and_what_cannot_be_read_is_said(store, t
         read_decisions(store, file)
 
 
-def test_a_search_that_fails_says_why_and_is_tried_again(app, monkeypatch):
+def test_a_search_that_fails_says_why_and_is_tried_again(app, store):
     visitor = Visitor(app)
-
-    def fail(*_, **__):
-        raise StoreError("no pictures today")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(searched, "picture_looks", fail)
-        found = wait(visitor, look=True)
-    assert (found["state"], found["reason"]) == ("failed", "no pictures today")
+    (store.path / "manifest.json").rename(store.path / "away")
+    found = wait(visitor, look=True)
+    (store.path / "away").rename(store.path / "manifest.json")
+    assert found["state"] == "failed"
+    assert found["reason"] == "'twice/manifest.json' is missing; run 'artsim repair twice'"
     assert wait(visitor, look=True)["total"] == 2
 
 
@@ -284,14 +286,14 @@ def test_many_works_are_left_to_the_command_line_whose_duplicates_are_shown(stor
 
 def test_one_search_serves_all_visitors_and_a_reopened_index(store, monkeypatch):
     begun, may_end = [], threading.Event()
-    look = searched.picture_looks
+    find = searched.find_apart
 
     def slow(*values, **options):
         begun.append(1)
         assert may_end.wait(60)
-        return look(*values, **options)
+        return find(*values, **options)
 
-    monkeypatch.setattr(searched, "picture_looks", slow)
+    monkeypatch.setattr(searched, "find_apart", slow)
     museum = Museum([store], IndexEncoder)
     room = museum.room("twice")
     assert room.duplicates.look().state == "looking"
@@ -305,6 +307,52 @@ def test_one_search_serves_all_visitors_and_a_reopened_index(store, monkeypatch)
     assert (len(again.duplicates.groups), len(begun)) == (2, 1)
     room.batcher.close()
     museum.close()
+
+
+# --- in a process of its own --------------------------------------------------------------
+
+
+def test_a_search_that_is_killed_says_so_and_the_next_one_finds(app, monkeypatch):
+    begun = []
+    start = subprocess.Popen
+
+    def killed_once(*values, **options):
+        begun.append(start(*values, **options))
+        if len(begun) == 1:
+            begun[0].kill()
+        return begun[-1]
+
+    monkeypatch.setattr(looking.subprocess, "Popen", killed_once)
+    visitor = Visitor(app)
+    failed = wait(visitor, look=True)
+    assert (failed["state"], failed["reason"]) == (
+        "failed",
+        "the search was broken off; try again",
+    )
+    assert (wait(visitor, look=True)["total"], len(begun)) == (2, 2)
+    assert all(each.poll() is not None for each in begun)
+
+
+def test_an_index_that_was_embedded_again_meanwhile_has_no_groups_of_other_rows(store, monkeypatch):
+    steps = []
+    monkeypatch.setattr(Store, "fingerprint", "another")
+    with pytest.raises(StoreError, match="was embedded again meanwhile; look once more"):
+        looking.find_apart(store, "cpu", lambda *step: steps.append(step))
+    assert steps == []
+
+
+def test_a_search_ends_with_its_server(store):
+    program = (
+        "import threading; from artsim.server import looking; "
+        "looking.picture_looks = lambda *_, **__: threading.Event().wait(); looking.main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        wanted = (store.path, store.roots, store.fingerprint, "cpu", 1 << 30)
+        pickle.dump(wanted, process.stdin)
+        process.stdin.close()
+        assert process.wait(120) == 1
 
 
 # --- on the page --------------------------------------------------------------------------

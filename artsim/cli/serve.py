@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import click
 import cloup
@@ -41,7 +41,9 @@ from artsim.cli.output import echo
 from artsim.errors import ModelError
 
 if TYPE_CHECKING:
-    from artsim.server import Guard, Limits
+    from starlette.types import ASGIApp
+
+    from artsim.server import Limits
 
 _LEAST_DECODE_BYTES = 512 << 20  # of memory, for the pictures of a process
 _START_SECONDS = 60  # until a process of several answers; one that does not is replaced
@@ -91,6 +93,15 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
     click.option(
         "--share-iiif", is_flag=True, help="Let IIIF viewers on other websites read the pictures."
     ),
+    click.option(
+        "--allow-origin",
+        "origins",
+        multiple=True,
+        metavar="ORIGIN",
+        callback=lambda _context, _option, origins: tuple(map(_read_origin, origins)),
+        help="Let pages of another website ask the JSON interface, such as https://museum.example. "
+        "Repeat for more.",
+    ),
     count_option("--max-upload", default=20, metavar="MB", help="Refuse larger uploads."),
     click.option(
         "--rate",
@@ -119,6 +130,7 @@ def serve(
     title: str | None,
     urls: bool,
     share_iiif: bool,
+    origins: tuple[str, ...],
     max_upload: int,
     rate: float,
     processes: int,
@@ -162,6 +174,7 @@ def serve(
         upload_bytes=max_upload << 20,
         fetch=urls,
         iiif=share_iiif,
+        origins=origins,
         rate=rate / processes,  # each answers a share of the questions
         decode_bytes=max(Limits.decode_bytes // processes, _LEAST_DECODE_BYTES),
     )
@@ -226,7 +239,7 @@ class _Served:
     roots: tuple[Path, ...]
 
 
-def _make_app(served: _Served) -> Guard:
+def _make_app(served: _Served) -> ASGIApp:
     """Open the indexes, and load their networks in the background."""
     from artsim.images import limit_memory
     from artsim.server import Museum, make_app
@@ -265,6 +278,18 @@ def _read_prefix(path: str) -> str:
     if parts and parts[0] in _OWN:
         raise click.BadParameter(f"/{parts[0]} is the server's own; give a path such as /search")
     return "".join(f"/{part}" for part in parts)
+
+
+def _read_origin(origin: str) -> str:
+    """Return an origin as browsers send it, without a slash at its end."""
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or parts.netloc != origin.partition("://")[2].rstrip(
+        "/"
+    ):
+        raise click.BadParameter(
+            f"{origin!r} is no origin; give one such as https://museum.example"
+        )
+    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def _end_with_parent() -> None:

@@ -15,9 +15,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp
 
 from artsim import __version__
 from artsim.datatypes import finite
@@ -30,6 +31,7 @@ from artsim.errors import (
     UnknownWorkError,
     shortage_of,
 )
+from artsim.server.caching import page_files
 from artsim.server.collecting import collecting
 from artsim.server.duplicating import duplicating
 from artsim.server.guard import Guard, Limits
@@ -37,7 +39,7 @@ from artsim.server.iiif import iiif
 from artsim.server.messages import Refused
 from artsim.server.monitoring import add_metrics
 from artsim.server.museum import Museum
-from artsim.server.pages import PAGE, front_page, missing_page
+from artsim.server.pages import front_page, missing_page
 from artsim.server.pictures import Uploads, collection_decoders
 from artsim.server.routes import api
 from artsim.server.teaching import teaching
@@ -69,7 +71,7 @@ def make_app(
     metrics: bool = False,
     paths: bool = False,
     prefix: str = "",
-) -> Guard:
+) -> ASGIApp:
     """Make the ASGI application that answers for the indexes of a museum.
 
     ``limits`` apply to each visitor; for ``hosts``, ``tokens`` and ``prefix`` see `Guard`. Only
@@ -125,14 +127,23 @@ def make_app(
     app.add_api_route("/", front_page, include_in_schema=False)
     if metrics:
         add_metrics(app)
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    return Guard(
+    app.mount("/page", page_files(), name="page")
+    guard = Guard(
         app,
         limits=limits,
         hosts=hosts,
         tokens=tokens,
         prefix=prefix,
         is_ready=lambda: museum.is_warm,
+    )
+    if not limits.origins:
+        return guard
+    return CORSMiddleware(
+        guard,
+        allow_origins=limits.origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["authorization", "content-type"],
+        expose_headers=["content-disposition", "etag", "retry-after"],
     )
 
 

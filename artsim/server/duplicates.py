@@ -1,31 +1,17 @@
-"""The duplicates of an index: found once, in a thread, when a visitor first wants to see them."""
+"""The duplicates of an index: found once, when a visitor first wants to see them."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from artsim.duplicates import (
-    KeptGroups,
-    find_groups,
-    gather,
-    groups_file,
-    keep_groups,
-    kept_groups,
-    pack_groups,
-)
+from artsim.duplicates import KeptGroups, groups_file, keep_groups, kept_groups
 from artsim.errors import ArtsimError, StoreError, shortage_of
-from artsim.server.priority import give_way
-from artsim.splits import picture_looks
+from artsim.server.looking import find_apart
 from artsim.store import Store
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 MOST = 100_000  # works of an index that a server itself looks for duplicates in
-_WORKERS = 1  # threads that read pictures meanwhile: visitors come first
 
 _log = logging.getLogger(__name__)
 
@@ -89,9 +75,8 @@ class Duplicates:
         return self.progress()
 
     def _run(self) -> None:
-        give_way()
         try:
-            found = self._find()
+            found = find_apart(self._store, self._device, self._report)
             try:
                 keep_groups(self._store, found)
             except StoreError as error:
@@ -104,14 +89,5 @@ class Duplicates:
             reason = f"not enough {short} at the moment" if short else str(error)
             self._progress = SearchState("failed", reason=reason)
 
-    def _find(self) -> KeptGroups:
-        looks = picture_looks(self._store, workers=_WORKERS, progress=self._report("Reading"))
-        evidence, _ = gather([self._store], [looks])
-        groups, _ = find_groups(evidence, device=self._device, progress=self._report("Comparing"))
-        return pack_groups(groups)
-
-    def _report(self, step: str) -> Callable[[int, int, int], None]:
-        def report(done: int, works: int, _: int) -> None:
-            self._progress = SearchState("looking", step, done, works)
-
-        return report
+    def _report(self, step: str, done: int, works: int) -> None:
+        self._progress = SearchState("looking", step, done, works)

@@ -57,6 +57,7 @@ class Limits:
     connections: int = 512  # of all visitors; the one that waits longest makes room for a new one
     fetch: bool = False  # pictures by their web address, public ones only
     iiif: bool = False  # other websites may read the pictures of works
+    origins: tuple[str, ...] = ()  # other websites whose pages may ask as the server's own do
     rate: float = 0.0  # questions a second of a visitor, see `Pace`; 0: any
 
 
@@ -110,7 +111,7 @@ class Guard:
         host = _PORT.sub("", headers.get("host", "")).lower()
         if self._hosts and host not in self._hosts:
             return await _refuse(421, f"this server is not called {host!r}")(scope, receive, send)
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_own(headers):
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._is_own(headers):
             reason = "this request comes from the page of another website; open this server's own"
             return await _refuse(403, reason)(scope, receive, send)
         visitor: object = (scope.get("client") or ("",))[0]
@@ -136,6 +137,9 @@ class Guard:
         with self._coming.body(receive, is_upload=path.endswith("/uploads")) as body:
             shared = _SHARED if self._limits.iiif and path.startswith("/iiif/") else {}
             return await self._app(scope, body.receive, _Answer(send, shared).send)
+
+    def _is_own(self, headers: Headers) -> bool:
+        return headers.get("origin") in self._limits.origins or _is_own(headers)
 
     def _shown(self, request: HTTPConnection) -> bytes | None:
         """Return the token that a request carries, itself or in its cookie."""

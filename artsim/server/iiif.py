@@ -19,6 +19,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from artsim.errors import ImageError, SearchError
 from artsim.images import Picture, decode, process_budget, read_bytes
 from artsim.report import is_url
+from artsim.server import caching
 from artsim.server.pictures import hidden_reasons
 from artsim.server.room import Room
 
@@ -29,7 +30,7 @@ _TILE = 512  # pixels of a side, for viewers that ask for tiles
 _LARGEST = 4096  # pixels of a side that is sent
 _KEPT_BYTES = 96 << 20  # of the pixels of the last picture, for the next part of it
 _QUALITY = 88
-_HEADERS = {"cache-control": "private, max-age=3600"}
+_HEADERS = {"cache-control": "no-cache"}  # it names the address of the server
 
 _Box = tuple[int, int, int, int]  # x, y, width, height
 
@@ -73,12 +74,17 @@ def part(
     (whole,) = room.sizes([row])
     box = read_region(region, whole["width"], whole["height"])
     width, height = read_size(size, box)
-    with hidden_reasons(id):
-        picture = _decoded(room, row, box, (width, height))
-        if (picture.width, picture.height) != (whole["width"], whole["height"]):
-            raise ImageError("the file has changed since it was embedded")
-        data = _jpeg(picture, box, (width, height))
-    return Response(data, media_type="image/jpeg", headers=_HEADERS)
+
+    def cut() -> bytes:
+        with hidden_reasons(id):
+            picture = _decoded(room, row, box, (width, height))
+            if (picture.width, picture.height) != (whole["width"], whole["height"]):
+                raise ImageError("the file has changed since it was embedded")
+            return _jpeg(picture, box, (width, height))
+
+    content = room.works.content(row)
+    tag = content and "-".join(map(str, (content, *box, width, height)))
+    return caching.picture(request, tag, cut)
 
 
 @iiif.get("/{index}/{id:path}")

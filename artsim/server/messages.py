@@ -90,6 +90,11 @@ class SearchIn(FacetsIn):
 
     terms: tuple[TermIn, ...]
     k: Annotated[int, Field(ge=1)] = 24
+    offset: Annotated[int, Field(ge=0)] | None = Field(
+        None,
+        description="Matches before the first that is wanted: 0, k, 2k and so on. All pages, the "
+        "first one with offset 0, are cut from one ranking, so no match is twice or missing",
+    )
     any: bool = Field(
         False, description="Rank by the closest term instead of the mean of all terms"
     )

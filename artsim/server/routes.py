@@ -28,6 +28,7 @@ from artsim.report import (
     small_copy,
 )
 from artsim.search import SearchAnswer, Term, among
+from artsim.server import caching
 from artsim.server.duplicating import other_pictures
 from artsim.server.facets import count_values, find_values
 from artsim.server.guard import Limits
@@ -41,7 +42,6 @@ from artsim.server.visits import InRoom, inside, saves
 api = APIRouter(prefix="/api", tags=["search"])
 
 _WHY_SIDE = 480  # pixels of the longer side
-_KEPT = "private, max-age=3600"  # browsers keep small copies for an hour
 
 
 class _Visit:
@@ -56,8 +56,10 @@ class _Visit:
     async def search(self, query: SearchIn, only: str | None = None) -> SearchAnswer:
         """Search the index within the limits, or compare with a single work by its id."""
         limits = self._limits
-        if query.k > limits.matches:
-            raise SearchError(f"at most {limits.matches} matches are possible, got k = {query.k}")
+        first = query.offset or 0
+        if first + query.k > limits.matches:
+            asked = f"k = {query.k}" if query.offset is None else f"offset + k = {first + query.k}"
+            raise SearchError(f"at most {limits.matches} matches are possible, got {asked}")
         if len(query.terms) > limits.terms:
             raise SearchError(f"a query has at most {limits.terms} terms, got {len(query.terms)}")
         async with asyncio.timeout(limits.answer_seconds):
@@ -68,7 +70,11 @@ class _Visit:
                 if only is not None:
                     conditions += (among(np.array([self.room.works.row(only)])),)
                 request = query.as_request(terms, conditions)
-                return await asyncio.wrap_future(self.room.batcher.search(request))
+                if query.offset is None or only is not None:
+                    return await asyncio.wrap_future(self.room.batcher.search(request))
+                request = replace(request, k=limits.matches)
+                whole = await asyncio.wrap_future(self.room.batcher.search(request))
+                return replace(whole, matches=whole.matches[first : first + query.k])
 
     async def _term(self, term: TermIn, query: SearchIn) -> Term:
         """Read a term; a visitor's picture is decoded for all indexes that it is compared in."""
@@ -194,10 +200,13 @@ def work(room: InRoom, id: str) -> dict[str, Any]:
 
 
 @api.get("/{index}/picture", response_class=Response)
-def picture(room: InRoom, id: str, side: Literal["320", "1024"] = "320") -> Response:
+def picture(
+    request: Request, room: InRoom, id: str, side: Literal["320", "1024"] = "320"
+) -> Response:
     """Return a small copy of a work's picture, a JPEG."""
-    data = room.thumbnails.get(id, int(side))
-    return Response(data, media_type="image/jpeg", headers={"cache-control": _KEPT})
+    content = room.works.content(room.works.row(id))
+    tag = content and f"{content}-{side}"
+    return caching.picture(request, tag, lambda: room.thumbnails.get(id, int(side)))
 
 
 _PICTURE = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
