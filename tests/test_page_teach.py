@@ -142,6 +142,12 @@ def test_two_of_several_works_of_a_set_are_chosen_to_compare(page):
     expect(captions).to_have_text(["Hue 120, Green school, 1620", "Hue 24, Red school, 1524"])
     page.keyboard.press("Escape")
     expect(bar.get_by_role("status")).to_have_count(0)
+    expect(bar.locator(".collected")).to_have_count(0)  # as before
+    bar.get_by_role("button", name="3 works").click()
+    expect(bar.locator(".collected span")).to_have_text(["Hue 0", "Hue 24", "Hue 120"])
+    bar.get_by_role("button", name="Compare").click()
+    expect(bar.get_by_role("status")).to_have_text("Choose two works to compare.")
+    bar.get_by_role("button", name="Compare").click()  # given up
     expect(bar.locator(".collected span")).to_have_text(["Hue 0", "Hue 24", "Hue 120"])
 
 
@@ -365,6 +371,9 @@ def test_works_do_not_move_under_the_pointer_that_marks_them(page, width):
     page.mouse.move(1, 1)
     expect(titles(page)).to_have_count(27)
     expect(page.locator(".ask").get_by_alt_text(names[2])).to_have_count(0)
+    now = asked.get_by_role("img").evaluate_all("all => all.map(each => each.alt)")
+    stays = [before == after for before, after in zip(names, now, strict=True)]
+    assert stays == [True, False, False, True, True, True]  # only what was answered makes room
 
 
 def test_words_that_found_an_example_can_be_lifted_from_the_ranking(page):

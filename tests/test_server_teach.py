@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import zipfile
 
 import pytest
@@ -112,6 +113,12 @@ def test_a_visitor_without_a_token_exports_but_saves_nothing(visitor, store):
     page = visitor.post(f"{ROOM}/teach/html", json=marked | {"name": "easts"}).text
     assert '<h1 dir="auto">easts</h1>' in page
     assert page.count("<article>") == 2
+    assert "fitted to marked works (1 yes, 1 no)" in page
+    scores = re.findall(r'<p class="count">score (\d\.\d{3})(.*)</p>', page)
+    assert [
+        (f"{float(row['score']):.3f}", mark)
+        for row, mark in zip(some, (", marked yes", ""), strict=True)
+    ] == scores
     too_many = visitor.post(f"{ROOM}/teach/html", json={"positive": ["a0"]})
     assert (too_many.status_code, "at most 5 works" in too_many.text) == (400, True)
     assert not visitor.get("/api/indexes").json()[0]["saves"]

@@ -44,13 +44,22 @@ def matches_page(cited: Citation) -> str:
     )
 
 
-def set_page(name: str, works: Sequence[Query], *, index: str) -> str:
-    """Write the page about a set of works of an index, with small copies of the pictures."""
+def set_page(
+    name: str, works: Sequence[Query], *, index: str, about: str = "", figures: Sequence[str] = ()
+) -> str:
+    """Write the page about a set of works of an index, with small copies of the pictures.
+
+    ``about`` says in a sentence what the works have in common, ``figures`` something of each.
+    """
+    shown = [_shown(work, side=_SET_SIDE) for work in works]
+    if figures:
+        shown = [work | {"figures": said} for work, said in zip(shown, figures, strict=True)]
     return render(
         "set.html",
         name=name,
         index=index,
-        works=[_shown(work, side=_SET_SIDE) for work in works],
+        about=about,
+        works=shown,
         date=datetime.datetime.now().astimezone().date().isoformat(),
         is_url=is_url,
     )

@@ -127,10 +127,25 @@ def _export(room: Room, wanted: RankedIn, kind: str) -> str:
     is_all = wanted.k is None and met is None
     chosen = None if is_all else _likeliest(room, concept, wanted, met)
     if kind == "html" and chosen is not None:
-        page = set_page(wanted.name, works_of(room, chosen.tolist()), index=room.name)
+        page = _page(room, concept, wanted.name, chosen)
         return room.without_folders(page)
     rows = concept_rows(room.works, concept, chosen)
     return csv_text(_COLUMNS, (map(row.get, _COLUMNS) for row in rows))
+
+
+def _page(room: Room, concept: Concept, name: str, chosen: Rows) -> str:
+    works = works_of(room, chosen.tolist())
+    marked = set(concept.marks.of(True))
+    figures = [
+        f"score {score:.3f}" + (", marked yes" if work.name in marked else "")
+        for work, score in zip(works, concept.scores[chosen].tolist(), strict=True)
+    ]
+    yes, no = len(marked), len(concept.marks.of(False))
+    about = (
+        f"The works most likely to show it, by a linear probe fitted to marked works ({yes} yes, "
+        f"{no} no). A score above 0.5 is a yes; only the marked works were checked."
+    )
+    return set_page(name, works, index=room.name, about=about, figures=figures)
 
 
 def _likeliest(room: Room, concept: Concept, wanted: RankedIn, met: Rows | None) -> Rows:

@@ -22,6 +22,7 @@ export function makeCollection(bar, actions) {
   let state = null; // {open, sets}
   let saved = {}; // the sets that the server has, unless they were changed here
   let isOpen = false; // whether the works of the set are shown
+  let wasOpen = false; // before two of them were chosen
   let isFolded = false; // whether the bar is only its star
   let chosen = null; // ids of works to compare, while they are chosen
 
@@ -58,8 +59,9 @@ export function makeCollection(bar, actions) {
   }
 
   const choose = (ids) => {
+    if (chosen === null && ids !== null) wasOpen = isOpen;
     chosen = ids;
-    isOpen ||= ids !== null;
+    isOpen = ids !== null || wasOpen; // what was opened to choose from is closed again
     draw();
   };
 

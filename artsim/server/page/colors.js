@@ -27,9 +27,9 @@ export const GRADIENT = `linear-gradient(to right, ${SCALE.map((each) => `rgb(${
 const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 const CLASSES = COLORS.map(bytes);
 
-/** Return the color of points that have none of their own, light or dark as the page is. */
-export const plainColor = () =>
-  bytes(getComputedStyle(document.documentElement).getPropertyValue("--unknown").trim());
+/** Return the color of points that have none of their own: paler than colored ones next to them. */
+export const plainColor = (isColored) =>
+  bytes(getComputedStyle(document.documentElement).getPropertyValue(isColored ? "--missing" : "--unknown").trim());
 
 /** Return the color of a class, by its place: classes in order are shades from low to high. */
 export const classColor = ({ classes, ordered }, at) =>

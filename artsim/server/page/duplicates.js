@@ -210,7 +210,7 @@ export function makeDuplicates(section, actions) {
     ];
     return make(
       "li",
-      { className: isOpen ? "" : "decided" },
+      { className: [isOpen ? "" : "decided", several ? "several" : ""].join(" ").trim() },
       make(
         "div",
         { className: "group-head" },

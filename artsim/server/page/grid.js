@@ -113,10 +113,11 @@ function card(work, actions, isAnswer) {
     box ? outline(box, own, ratio) : null,
   );
   const by = [work.artist, work.date].filter(Boolean).join(", ");
+  const [weigh, menu] = buttons(work, actions, isAnswer);
   return make(
     "li",
     { variables: { "--ratio": ratio.toFixed(4) } },
-    make("div", { className: "frame" }, link, actions.mark?.(work), buttons(work, actions, isAnswer)),
+    make("div", { className: "frame" }, link, actions.mark?.(work), menu),
     make(
       "div",
       { className: "caption" },
@@ -133,6 +134,7 @@ function card(work, actions, isAnswer) {
       work.title || by ? null : make("p", { className: "by" }, work.id),
       detail ? make("p", { className: "by" }, hasEvidence(work) ? `${detail}, checked` : detail) : null,
     ),
+    weigh,
   );
 }
 
@@ -190,12 +192,10 @@ function buttons(work, actions, isAnswer) {
   menu.append(
     make("summary", { tabIndex: -1, title: "More", "aria-label": `More for ${described(work)}` }, "⋯"),
   );
-  return make(
-    "div",
-    { className: "actions" },
-    all.filter(({ sign }) => sign).map((entry) => button(entry, entry.sign)),
-    menu,
-  );
+  return [
+    make("div", { className: "weigh" }, all.filter(({ sign }) => sign).map((entry) => button(entry, entry.sign))),
+    make("div", { className: "actions" }, menu),
+  ];
 }
 
 /** Return the place of a card that holds an element. */

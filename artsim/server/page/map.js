@@ -82,7 +82,7 @@ export function makeMap(points, index, options) {
     shown = all.filter(isMet);
     const isPlain = (at) => points.values !== null && points.values[at] < 0;
     const order = [...all.filter((at) => !isMet(at)), ...shown.filter(isPlain), ...shown.filter((at) => !isPlain(at))];
-    const plain = plainColor();
+    const plain = plainColor(Boolean(points?.values));
     const colors = new Uint8Array(4 * order.length);
     order.forEach((at, place) => {
       const seen = !isMet(at) ? AWAY : isPlain(at) ? 1 : 0.8; // paler, the plain ones could not be seen
@@ -116,7 +116,7 @@ export function makeMap(points, index, options) {
     const [shiftX, shiftY] = placed(0, 0);
     card.draw({ scaleX, scaleY: -scaleY, shiftX, shiftY }, 2 * radius, density);
     if (pictures) {
-      const plain = plainColor();
+      const plain = plainColor(Boolean(points?.values));
       for (const at of apart()) {
         const color = points.values ? `rgb(${colorOf(points, at, plain)})` : null;
         drawPicture(context, at, color);

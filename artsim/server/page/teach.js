@@ -30,6 +30,8 @@ export function makeTeach(panel, actions) {
   let skipped = new Set(); // questions that the visitor left out
   let known = []; // concepts that are saved
   let said = ""; // of the last save
+  let asked = []; // works to mark next, each in its place until it is answered
+  let askedOf = ""; // what they are chosen among
   let dropped = null; // the marks that Start again took away
   let waits = false; // whether marks were set that works are not ranked by yet
 
@@ -170,7 +172,9 @@ export function makeTeach(panel, actions) {
       return null;
     }
     const body = { positive: concept.yes, negative: concept.no };
-    const ask = ASK + skipped.size;
+    const ask = 2 * ASK + skipped.size; // some of them have a place already
+    const among = JSON.stringify([index, { ...wanted, k: 0 }]);
+    if (among !== askedOf) [asked, askedOf] = [[], among];
     const found = await api.teach(index, { ...body, ...wanted, ask: Math.min(50, ask) }, signal);
     if (!signal.aborted) draw(found);
     return found;
@@ -298,11 +302,20 @@ export function makeTeach(panel, actions) {
     return make("div", { className: "baskets" }, row("yes", "Yes"), row("no", "No"));
   }
 
+  /** Put new questions where one was answered; the others stay, so that nothing moves that is aimed at. */
+  function placed(offered) {
+    const isOpen = ({ id }) => !ids().has(id) && !skipped.has(id);
+    const kept = new Set(asked.filter(isOpen).map(({ id }) => id));
+    const others = offered.filter(({ id }) => !kept.has(id));
+    const places = asked.length ? asked : Array(ASK).fill(null);
+    return places.map((work) => (work && isOpen(work) ? work : others.shift())).filter(Boolean);
+  }
+
   const ask = () => (concept.name ? `Are these ${concept.name}?` : "Do these show it?");
 
   /** Show the works that it is least sure of. */
   function questions(found) {
-    const asked = found.ask.filter(({ id }) => !skipped.has(id)).slice(0, ASK);
+    asked = placed(found.ask.filter(({ id }) => !skipped.has(id)));
     if (!asked.length) return null;
     return make(
       "section",
