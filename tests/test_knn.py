@@ -315,7 +315,7 @@ def test_unreachable_queries_are_those_without_a_neighbor_of_their_class(seed, n
         )
         for query in queries
     )
-    assert count_unreachable(label, bank, queries, groups) == expected
+    assert count_unreachable(label.strata, bank, queries, groups) == expected
 
 
 def test_a_label_without_values_in_the_split_is_refused():

@@ -1,7 +1,7 @@
 """Data types that every package shares."""
 
 from artsim.datatypes.box import Box, tile_boxes
-from artsim.datatypes.captions import as_text, caption_columns, first_text
+from artsim.datatypes.captions import as_text, caption_columns, first_text, title_column
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.copies import name_copy, shown_path
 from artsim.datatypes.estimate import FEW_GROUPS, Estimate
@@ -70,4 +70,5 @@ __all__ = [
     "read_preprocessing",
     "shown_path",
     "tile_boxes",
+    "title_column",
 ]

@@ -36,6 +36,15 @@ def caption_columns(columns: Iterable[str]) -> dict[str, list[str]]:
     }
 
 
+def title_column(columns: Iterable[str]) -> str | None:
+    """Return the column of the works' titles: by them a series is known.
+
+    What other columns of a caption's first line hold, such as LABEL, may be a kind of works.
+    """
+    named = caption_columns(columns)["title"]
+    return next((name for name in named if "title" in name.lower()), None)
+
+
 def as_text(value: object) -> str:
     """Write a value of a record: lists with commas, years as 1880-1885, None as nothing."""
     if value is None:

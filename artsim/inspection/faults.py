@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalog, FieldType, Progress, caption_columns, name_as_text
+from artsim.datatypes import Catalog, FieldType, Progress, name_as_text, title_column
 from artsim.images import Description, Profile
 from artsim.inspection.coding import number_values
 from artsim.inspection.files import NONE, UNNAMED, WEB, Files, closest, look_alike
@@ -115,13 +115,15 @@ def find_other_files(files: Files, catalog: Catalog, findings: Findings) -> None
 def find_series(table: StoredTable, findings: Findings) -> None:
     """Find titles that several rows have, if they are a tenth of all rows or more."""
     texts = [f.name for f in table.schema if FieldType.of(f.type) is FieldType.TEXT]
-    for name in caption_columns(texts)["title"][:1]:
-        counted = pc.value_counts(table.column(name).drop_null()).to_pylist()
-        shared = [(each["values"], each["counts"]) for each in counted if each["counts"] > 1]
-        if sum(count for _, count in shared) < _SERIES * table.num_rows:
-            continue
-        for title, count in sorted(shared, key=lambda pair: (-pair[1], pair[0])):
-            findings.add(FindingKind.SERIES, Example((title,), f"{name}: {count:,} rows"), count)
+    name = title_column(texts)
+    if name is None:
+        return
+    counted = pc.value_counts(table.column(name).drop_null()).to_pylist()
+    shared = [(each["values"], each["counts"]) for each in counted if each["counts"] > 1]
+    if sum(count for _, count in shared) < _SERIES * table.num_rows:
+        return
+    for title, count in sorted(shared, key=lambda pair: (-pair[1], pair[0])):
+        findings.add(FindingKind.SERIES, Example((title,), f"{name}: {count:,} rows"), count)
 
 
 def look_at_pictures(

@@ -26,11 +26,16 @@ def draw_sizes(measures: Mapping[str, NDArray[np.float64]]) -> Iterator[Drawing]
             continue
         ends = np.quantile(measures[name], (0, 0.05, 0.5, 0.95, 1)).tolist()
         least, low, middle, high, most = (size_text(name, each) for each in ends)
+        spread = (
+            f"the median is {middle}; 90% of the pictures lie between {low} and {high}, all "
+            f"between {least} and {most}"
+        )
+        if least == most:
+            spread = f"all pictures have the same, {middle}"
         yield histogram(
             measures[name],
             title=title,
-            description=f"{title}: the median is {middle}; 90% of the pictures lie between {low} "
-            f"and {high}, all between {least} and {most}.",
+            description=f"{title}: {spread}.",
             unit=unit,
             ticks=_aspect if name == "aspect" else partial(size_text, name),
             marks=tuple(_ASPECTS) if name == "aspect" else (),

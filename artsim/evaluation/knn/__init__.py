@@ -16,6 +16,7 @@ from artsim.evaluation.knn.run import (
     MetEvaluation,
     knn_eval,
 )
+from artsim.evaluation.knn.series import Titles, read_titles
 
 __all__ = [
     "NEAR_DUPLICATE",
@@ -29,9 +30,11 @@ __all__ = [
     "KnnScore",
     "MetEvaluation",
     "Protocol",
+    "Titles",
     "Unlabeled",
     "knn_eval",
     "knn_scores",
     "predictions_writer",
+    "read_titles",
     "result_rows",
 ]

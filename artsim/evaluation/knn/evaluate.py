@@ -175,7 +175,9 @@ class KnnEvaluator:
             unlabeled_neighbors=len(counted.learned) - len(bank),
             chosen_on=chosen_on,
             left_out=tuple(k for k in ks if k > possible),
-            unreachable=count_unreachable(label, bank, queries, self.split.groups),
+            unreachable=count_unreachable(label.strata, bank, queries, self.split.groups)
+            if label.kind == LabelKind.MULTICLASS
+            else 0,
             hubness=hubness(neighbors, np.sort(counted.learned)),
         )
 

@@ -7,22 +7,17 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.labels import Label, LabelKind
-
 _Rows = NDArray[np.int64]
 
 
 def count_unreachable(
-    label: Label, bank: _Rows, queries: _Rows, groups: NDArray[np.int64] | None
+    codes: NDArray[np.int64], bank: _Rows, queries: _Rows, groups: NDArray[np.int64] | None
 ) -> int:
-    """Count the queries whose class no possible neighbor has.
+    """Count the queries whose class no possible neighbor has, by the code of each row, (N,).
 
     A row of a query's class is no possible neighbor if it shares a group in any column, or is the
     query itself. These rows are counted by inclusion and exclusion over the columns.
     """
-    if label.kind != LabelKind.MULTICLASS:
-        return 0
-    codes = label.strata
     itself = np.arange(len(codes))
     columns = [itself]  # a row is alone in a group of its own
     for column in () if groups is None else groups.reshape(len(codes), -1).T:

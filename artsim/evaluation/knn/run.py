@@ -20,6 +20,7 @@ from artsim.evaluation.hierarchy import (
 )
 from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnEvaluator
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
+from artsim.evaluation.knn.series import read_titles
 from artsim.evaluation.reading import choose_labels, unit_vectors
 from artsim.labels import Label, LabelKind, derived_labels, group_codes, read_label
 from artsim.labels.trees import check_placed
@@ -114,6 +115,8 @@ def knn_eval(
             "train and test; draw one with 'artsim split --fractions 70/10/20'"
         )
     vectors, has_vector = unit_vectors(store, plan.tap)
+    if (titles := read_titles(store)) is not None:
+        split = titles.note(split)
     evaluator = KnnEvaluator(
         vectors=vectors,
         split=split.keep(has_vector),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
+from artsim.evaluation.knn import read_titles
 from artsim.evaluation.reading import choose_labels
 from artsim.labels import Label, read_label
 from artsim.labels.trees import Hierarchy, check_placed
@@ -68,9 +69,12 @@ def split_labels(
             not.
     """
     source = read_source(store, plan, group=plan.group)
+    titles = read_titles(store)
     found = []
     for label in labels:
         split = split_label(source, label, kept)
+        if titles is not None and titles.column != label.name:
+            split = titles.note(split)
         lost = int((label.known & ~kept).sum())
         if lost:
             note = f"{lost:,} picture{' is' if lost == 1 else 's are'} left out, as {why}"
