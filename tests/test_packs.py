@@ -85,6 +85,10 @@ def test_an_index_can_carry_its_model(museum, tmp_path):
     before = (index / "model.artsim").stat().st_mtime_ns
     run(*args, "--with-model")  # nothing to do
     assert (index / "model.artsim").stat().st_mtime_ns == before
+    again = run("pack", SPEC, "--weights", weights, "-o", index / "model.artsim")
+    assert f"The index {index} carries it now: its commands need no other\n" in again
+    other = run("pack", SPEC, "--weights", weights, "-o", tmp_path / "model.artsim")
+    assert f"Use it with 'artsim models --add {tmp_path / 'model.artsim'}'" in other
     weights.unlink()
     shutil.move(index, tmp_path / "copied")
     noise_picture(tmp_path / "query.png", (80, 80), 77)

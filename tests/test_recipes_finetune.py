@@ -420,7 +420,7 @@ def test_a_learner_can_be_pickled(paintings):
 
 
 @pytest.mark.slow
-def test_two_devices_share_each_batch_and_write_one_run(paintings, tmp_path):
+def test_two_devices_share_each_batch_and_write_one_run(paintings, tmp_path, capfd):
     config = configure(load_recipe("finetune").Config, SMALL | {"batch_size": "7"})
     plan = RunPlan(recipe="finetune", settings=to_json(config), seed=0, index=str(paintings))
     path = tmp_path / "run"
@@ -428,6 +428,9 @@ def test_two_devices_share_each_batch_and_write_one_run(paintings, tmp_path):
     found = json.loads((path / "metrics.json").read_text())
     assert (found["epochs"], found["steps"]) == (2, 8)
     assert len(read_curves(path)) == 2
+    printed = "".join(capfd.readouterr())
+    assert "distributed" not in printed  # what Lightning says in each process
+    assert "Warning" not in printed
 
 
 def test_the_head_starts_as_the_linear_probe(paintings, tmp_path):

@@ -61,7 +61,7 @@ def pack(
         artsim models --add clip.artsim
         artsim embed paintings/ -m pack:clip
     """
-    from artsim.embedding import save_pack
+    from artsim.embedding import is_carried, save_pack
 
     spec = parse_spec(model)
     if output is not None and output.suffix != ".artsim":
@@ -70,4 +70,7 @@ def pack(
     facts = save_pack(spec, file, name=name, weights=weights, license=license, compiled=compiled)
     size = file.stat().st_size / 1e6
     echo(f"{file}: {facts.spec} ({size:.1f} MB), license {facts.license}")
+    if is_carried(file, facts):
+        echo(f"The index {file.parent} carries it now: its commands need no other")
+        return
     echo(f"Use it with 'artsim models --add {file}' and -m pack:{facts.name}")

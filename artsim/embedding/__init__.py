@@ -7,7 +7,7 @@ in chunks, each of which becomes one part of the index, so an interrupted run ca
 
 from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt
 from artsim.embedding.engines import Engine, LocalEngine, open_engine
-from artsim.embedding.packing import add_pack, pack_index, save_pack
+from artsim.embedding.packing import add_pack, is_carried, pack_index, save_pack
 from artsim.embedding.pipeline import embed_chunk, embed_chunks
 from artsim.embedding.repair import Repair, repair_index
 from artsim.embedding.run import EmbedSummary, embed_collection
@@ -25,6 +25,7 @@ __all__ = [
     "embed_chunk",
     "embed_chunks",
     "embed_collection",
+    "is_carried",
     "open_engine",
     "pack_index",
     "repair_index",

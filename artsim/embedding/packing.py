@@ -16,7 +16,7 @@ from artsim.models import (
     read_facts,
     write_pack,
 )
-from artsim.store import Store, write_whole
+from artsim.store import Store, is_store, write_whole
 
 
 def save_pack(
@@ -69,6 +69,13 @@ def add_pack(file: Path) -> PackFacts:
         write_whole(target, lambda stream: shutil.copyfileobj(source, stream))
     check_pack(target)  # as it was copied
     return facts
+
+
+def is_carried(file: Path, facts: PackFacts) -> bool:
+    """Return whether a pack is where the index that its network made looks for it."""
+    if file.name != IN_INDEX or not is_store(file.parent):
+        return False
+    return facts.network_sha256 == Store.open(file.parent).manifest.passport.weights_sha256
 
 
 def pack_index(path: Path, spec: ExtractorSpec, *, weights: Path | None = None) -> PackFacts:

@@ -28,6 +28,9 @@ from artsim.training.run import CURVES, Run, Stopped
 Monitor = Literal["val_loss", "val_score"]
 
 
+_LOGGERS = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+
+
 def seed(run: Run) -> None:
     """Seed everything that initializes weights."""
     seed_everything(run.seed, workers=True, verbose=False)
@@ -160,6 +163,13 @@ class _Watch(Callback):
         run = Run(path=self.run.path, plan=self.run.plan, parent=self.run.parent)
         return {**vars(self), "run": run, "on_sigterm": signal.SIG_DFL}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Be as quiet as the first process: how it set its logs does not come along."""
+        vars(self).update(state)
+        warnings.simplefilter("ignore")
+        for each in _LOGGERS:
+            each.setLevel(logging.ERROR)
+
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         # Lightning would exit silently, and without a checkpoint within an epoch.
         if signal.getsignal(signal.SIGTERM) is not self.on_sigterm:
@@ -222,13 +232,12 @@ def _errors_of_processes(run: Run) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence Lightning's tips and warnings: what matters is in the log, or an error."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [each.level for each in loggers]
+    levels = [each.level for each in _LOGGERS]
     with warnings.catch_warnings(action="ignore"):
         try:
-            for each in loggers:
+            for each in _LOGGERS:
                 each.setLevel(logging.ERROR)
             yield
         finally:
-            for each, level in zip(loggers, levels, strict=True):
+            for each, level in zip(_LOGGERS, levels, strict=True):
                 each.setLevel(level)
