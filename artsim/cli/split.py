@@ -13,11 +13,13 @@ from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.labels import column_option, group_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_option
-from artsim.cli.output import echo, print_json_lines, print_table
+from artsim.cli.output import echo, print_json_lines, print_notes, print_table
 
 if TYPE_CHECKING:
     from artsim.splits import StoredSplit
     from artsim.store import Store
+
+_OFF = 0.02  # of the pictures: a set that is more than so far from its fraction has a note
 
 
 @cloup.command()
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
         metavar="A/B[/C]",
         help="Percentages of train/test or train/val/test, as 70/10/20.  [default: 80/20]",
     ),
-    count_option("--folds", least=2, help="Make N folds for cross-validation instead."),
+    count_option(
+        "--folds", least=2, help="Make N folds for cross-validation by 'artsim knn-eval' instead."
+    ),
     column_option(
         "--stratify",
         metavar="LABEL",
@@ -146,3 +150,33 @@ def _print_split(split: StoredSplit, store: Store) -> None:
     ):
         rows += [[what, f"{count:,}"]] if count else []
     print_table(["set", "pictures"], rows, right=["pictures"])
+    if plan is not None and plan.fractions is not None and _is_off(split, plan.fractions):
+        asked, found = (
+            "/".join(f"{100 * each:.0f}" for each in some)
+            for some in (plan.fractions, _shares(split))
+        )
+        why = " and ".join(
+            filter(
+                None,
+                (
+                    plan.stratify and f"classes of few pictures of {plan.stratify}",
+                    plan.group and f"whole groups by {plan.group}",
+                ),
+            )
+        )
+        print_notes(
+            f"the sets are {found}%, not {asked}%, as {why or 'few pictures'} allow no other"
+        )
+
+
+def _shares(split: StoredSplit) -> list[float]:
+    return [count / sum(split.counts.values()) for count in split.counts.values()]
+
+
+def _is_off(split: StoredSplit, fractions: tuple[float, ...]) -> bool:
+    """Return whether a set has many more or fewer pictures than was asked for."""
+    shares, n = _shares(split), sum(split.counts.values())
+    if split.gone or len(shares) != len(fractions):
+        return False
+    off = max(abs(one - other) for one, other in zip(shares, fractions, strict=True))
+    return off > max(_OFF, 1 / n)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from artsim.datatypes import plural
 from artsim.errors import EvaluationError
 from artsim.labels import Label, LabelKind, derived_labels, group_codes
 from artsim.splits.audit import refuse_leaks
@@ -21,6 +22,7 @@ from artsim.store import Store
 # Of train, validation and test, where no split is named.
 FRACTIONS: tuple[float, float, float] = (0.7, 0.1, 0.2)
 VALIDATION = 0.1  # of the train rows, where a split has none
+_FEW = 5  # validation pictures: to choose by fewer is to guess
 _NAMED = 3  # classes that a note names
 
 
@@ -229,6 +231,9 @@ def _with_notes(found: Split, label: Label) -> Split:
     if label.kind == LabelKind.MULTICLASS:
         single = np.flatnonzero(label.counts == 1)
         missing = np.setdiff1d(label.strata[found.test], label.strata[found.learned])
+    if 0 < len(found.validation) < _FEW:
+        chosen = plural(len(found.validation), "validation picture")
+        notes.append(f"all settings are chosen on {chosen}, which is far too few")
     if len(single):
         notes.append(
             "classes of one picture cannot be in both training and test: "
