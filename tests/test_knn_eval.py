@@ -360,3 +360,18 @@ def test_classes_of_one_picture_are_counted_as_unreachable(tmp_path):
     store = make_museum(tmp_path / "i", artist=["Ada"] * 4 + ["Ben"] * 3 + ["Eve"])
     output = run(store, "--label", "artist", "-k", "1", "--table")
     assert "  1 picture has a class that no possible neighbor has: it counts as wrong" in output
+
+
+def test_the_csv_has_a_row_for_each_k_and_below_one_for_each_class(museum, tmp_path):
+    file = tmp_path / "scores.csv"
+    printed = run(museum, "--label", "artist", "-k", "1,2", "--csv", file, "--json")
+    rows = list(csv.DictReader(file.read_text().splitlines()))
+    by_k = [json.loads(line) for line in printed.splitlines()]
+    assert [(row["k"], float(row["top1"])) for row in rows[:2]] == [
+        (str(each["k"]), each["top1"]) for each in by_k
+    ]
+    for each in by_k:
+        classes = [row for row in rows[2:] if row["k"] == str(each["k"])]
+        assert sum(int(row["n"]) for row in classes) == each["n"]
+        f1 = sum(float(row["f1"]) for row in classes) / len(classes)
+        assert f1 == pytest.approx(each["macro_f1"])

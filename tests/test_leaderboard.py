@@ -8,14 +8,17 @@ import pytest
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from PIL import Image
+from scipy.stats import binomtest
 
 from artsim.cli import cli
 from artsim.datatypes import TapInfo
 from artsim.embedding import embed_collection
+from artsim.errors import EvaluationError
 from artsim.evaluation.probe import (
     LeaderboardPlan,
     ProbePlan,
     Standing,
+    against,
     best,
     leaderboard,
     mean_score,
@@ -242,7 +245,7 @@ def test_the_command_compares_the_best_with_the_runner_up(path):
     result = run("leaderboard", path, "--label", "heat", "--split", "side", "--table")
     lines = [line for line in result.stdout.splitlines() if "runner-up" in line]
     assert lines[0].startswith("probe: red compared with the runner-up blue on test: +")
-    assert lines[0].endswith("more than noise")
+    assert lines[0].endswith("more than noise: red is better")
     rows = [
         json.loads(line)
         for line in run("leaderboard", path, "--split", "side", "--json").stdout.splitlines()
@@ -300,3 +303,57 @@ def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):
     output = run("leaderboard", path, "--label", "heat", code=1).output
     assert "row 7 of the vectors 'red' of" in output
     assert "holds NaN or infinity" in output
+
+
+def test_a_named_tap_is_compared_with_every_other_and_the_better_one_is_said(store, path, tmp_path):
+    found = compared(store, labels=("heat", "sea"), split="side")
+    one, other = against(found, "blue", "probe")
+    assert [(each.standing.tap, each.runner_up.tap) for each in (one, other)] == 2 * [
+        ("red", "blue")
+    ]
+    for each, sign in ((one, 1), (other, -1)):
+        truth = each.standing.predictions["probe"].truth.strata
+        red, blue = (
+            some.predictions["probe"].ranked[:, 0] == truth
+            for some in (each.standing, each.runner_up)
+        )
+        assert each.difference.estimate.value == pytest.approx(red.mean() - blue.mean())
+        lost, gained = int((blue & ~red).sum()), int((red & ~blue).sum())
+        assert each.difference.p == pytest.approx(binomtest(gained, lost + gained).pvalue)
+        assert sign * each.difference.estimate.value > 0
+    file = tmp_path / "against.csv"
+    options = ("--label", "heat,depth", "--split", "side", "--against", "blue", "--csv", file)
+    text = run("leaderboard", path, *options, "--table").output
+    assert "probe: red compared with blue on test: +" in text
+    assert "more than noise: red is better" in text
+    assert "more than noise: blue is better" in text  # of depth, an error: red is above
+    rows = {
+        (row["tap"], row["label"]): row for row in csv.DictReader(file.read_text().splitlines())
+    }
+    assert rows["red", "heat"]["against"] == "colors blue"
+    assert float(rows["red", "heat"]["probe_against"]) == one.difference.estimate.value
+    assert rows["blue", "heat"]["against"] == ""
+    assert rows["red", "heat"]["probe_macro_f1"] == "1.0"
+    assert rows["red", "depth"]["probe_macro_f1"] == ""
+
+
+def test_an_index_is_compared_tap_by_tap_or_by_its_only_one(store, museum, tmp_path):
+    both = Store.open(embed(museum, tmp_path / "both", {"red": 0, "blue": 1}))
+    alone = Store.open(embed(museum, tmp_path / "alone", {"green": 1}))
+    found = compared(store, both, alone, labels=("heat",), split="side")
+
+    def pairs(name):
+        return [
+            tuple(f"{each.index} {each.tap}" for each in (some.standing, some.runner_up))
+            for some in against(found, name, "knn")
+        ]
+
+    assert pairs("both") == [("colors red", "both red"), ("colors blue", "both blue")]
+    assert {other for _, other in pairs("alone")} == {"alone green"}
+    assert len(pairs("alone")) == 4
+    assert pairs("blue") == [
+        ("colors red", "colors blue"),
+        ("both red", "both blue"),
+    ]
+    with pytest.raises(EvaluationError, match="no index or tap 'bleu' is compared; choose from co"):
+        against(found, "bleu", "knn")

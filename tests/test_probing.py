@@ -12,6 +12,7 @@ import sklearn.metrics
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from PIL import Image
+from search_toys import at, make_store
 from sklearn.linear_model import LogisticRegression
 
 from artsim.cli import cli
@@ -171,9 +172,9 @@ def test_the_command_repeats_on_several_splits(path):
     hue, year = map(json.loads, run(*args, "--json").stdout.splitlines())
     assert (hue["probe"], hue["probe_std"], hue["splits"], year["metric"]) == (1, 0, 2, "MAE")
     lines = [line.split() for line in run(*args, "--table").stdout.splitlines()]
-    heading = ["label", "majority", "metadata", "1-NN", "kNN", "probe", "ECE", "Brier"]
+    heading = ["label", "majority", "metadata", "1-NN", "kNN", "probe", "F1", "ECE", "Brier"]
     at = lines.index(heading)
-    assert [lines[at + 2][i] for i in (0, 1, 5)] == ["hue", "0.333", "1.000"]
+    assert [lines[at + 2][i] for i in (0, 1, 5, 6)] == ["hue", "0.333", "1.000", "1.000"]
     assert [lines[at + 3][i] for i in (0, 1, 5)] == ["\u00b1", "0.000", "0.000"]
     assert "hue: 70/10/20 drawn with seeds 0 to 1" in run(*args, "--table").stdout
     assert "saved" not in run(*args, "--json").stderr
@@ -761,3 +762,57 @@ def test_metadata_alone_is_never_worse_than_the_constant(store):
     for each in probed(store, "hue", "coin", "year", split="side"):
         better = np.less_equal if each.metric == "MAE" else np.greater_equal
         assert better(each.metadata.value, each.baseline.value)
+
+
+def test_the_csv_has_every_method_and_every_class(path, tmp_path):
+    file = tmp_path / "scores.csv"
+    options = ("--label", "hue,coin,year", "--split", "side", "--no-save", "--csv", file)
+    printed = run("probe", path, *options, "--json").stdout
+    whole, classes = [], []
+    for row in csv.DictReader(file.read_text().splitlines()):
+        (classes if row["class"] else whole).append(row)
+    hue, coin, year, _mean = [json.loads(line) for line in printed.splitlines()]
+    assert [row["label"] for row in whole] == ["hue", "coin", "year", ""]
+    assert float(whole[1]["probe"]) == coin["probe"]
+    assert [(row["class"], row["f1"]) for row in classes if row["label"] == "hue"] == [
+        ("blue", "1.0"),
+        ("green", "1.0"),
+        ("red", "1.0"),
+    ]
+    mean = np.mean([float(row["f1"]) for row in classes if row["label"] == "coin"])
+    assert mean == pytest.approx(coin["macro_f1"])
+    assert hue["baseline_macro_f1"] == pytest.approx(0.5 / 3)  # a third is right: F1 .5, 0, 0
+    assert hue["knn_macro_f1"] == hue["knn1_macro_f1"] == 1
+    assert "knn_macro_f1" not in year
+
+
+def test_the_split_command_says_when_single_classes_move_the_sizes(tmp_path):
+    styles = pa.array(["oil"] * 20 + [f"alone {i}" for i in range(20)])
+    ids = [f"p{i}" for i in range(40)]
+    make_store(tmp_path / "index", ids, {"embedding": at(*range(40))}, {"style": styles})
+    args = ("split", "--index", tmp_path / "index", "--fractions", "70/10/20", "--table")
+    printed = run(*args, "--name", "one", "--stratify", "style").output
+    assert (
+        "the sets are 85/5/10%, not 70/10/20%, as classes of few pictures of style allow no other"
+    ) in printed
+    assert "the sets are" not in run(*args, "--name", "two").output
+
+
+def test_settings_chosen_on_one_picture_are_noted(tmp_path):
+    columns = {
+        "style": pa.array(["oil", "ink"] * 15),
+        "few": pa.array(["train"] * 20 + ["val"] + ["test"] * 9),
+        "enough": pa.array(["train"] * 16 + ["val"] * 5 + ["test"] * 9),
+    }
+    ids = [f"p{i}" for i in range(30)]
+    store = make_store(tmp_path / "index", ids, {"embedding": at(*range(30))}, columns)
+
+    def notes(name):
+        return split_label(
+            read_source(store, SplitChoice(split=name)), read_label(store, "style")
+        ).notes
+
+    assert notes("few") == (
+        "all settings are chosen on 1 validation picture, which is far too few",
+    )
+    assert notes("enough") == ()

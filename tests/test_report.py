@@ -490,7 +490,15 @@ def test_the_command_writes_the_files_it_lists_and_records_itself(path, tmp_path
     )
     assert command in notes.read_text()
     assert command in page.read_text()
-    assert (tables / "scores.csv").is_file()
+    scores = csv.DictReader((tables / "scores.csv").read_text("utf-8-sig").splitlines())
+    f1 = {row["method"]: row["macro F1"] for row in scores if row["split"] == "side"}
+    assert {name: float(value) if value else None for name, value in f1.items()} == {
+        each["name"]: each["macro_f1"] for each in label["methods"]
+    }
+    assert float(f1["probe"]) == label["predictions"]["macro_f1"]
+    share = label["methods"][0]["estimate"]["value"]  # the precision of one of three classes
+    assert float(f1["majority"]) == pytest.approx(2 * share / (share + 1) / 3)
+    assert "notes" in (tables / "splits.csv").read_text("utf-8-sig").splitlines()[0].split(",")
     assert printed.stderr.startswith(f"Written to {page} (")
 
 

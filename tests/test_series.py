@@ -26,8 +26,8 @@ def test_a_title_of_a_training_picture_is_counted_and_the_option_named():
     found = titles("Bead", "Sealing", "Bowl", "Bead", "Bead", "Vase", None)
     (note,) = found.note(HEAD).notes
     assert note == (
-        "2 of 4 test pictures share their title with a training picture, so a series or a work may "
-        "be known: --group title keeps them apart"
+        "2 of 4 test pictures share their title with a training picture, as a series or one work "
+        "does; scores without that: --group title"
     )
 
 
@@ -52,8 +52,8 @@ def test_one_title_in_eleven_may_be_chance():
 def test_leave_one_out_counts_what_may_be_a_neighbor():
     found = titles("Bead", "Bead", "Bowl", None, None)
     assert found.note(alone(5)).notes == (
-        "2 of 5 pictures share their title with another picture, so a series or a work may be "
-        "known: --group title keeps them apart",
+        "2 of 5 pictures share their title with another picture, as a series or one work does; "
+        "scores without that: --group title",
     )
     by_title = np.array([[0], [0], [1], [-1], [-1]])
     assert found.note(alone(5, by_title)).notes == ()

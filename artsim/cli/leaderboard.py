@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import cloup
 
 from artsim.cli.options.computing import device_option, seed_option
@@ -27,6 +28,7 @@ from artsim.cli.output import (
     print_written,
     show_progress,
 )
+from artsim.cli.score_files import write_scores
 
 if TYPE_CHECKING:
     from artsim.evaluation.probe import Best, Method, Standing
@@ -50,10 +52,19 @@ _METRICS = {"top1": " (top-1)", "mAP": " (mAP)", "MAE": " (MAE, less is better)"
     group_option("Keep pictures with the same value together: artist, to evaluate style."),
     seed_option,
 )
+@cloup.option_group(
+    "Compare",
+    click.option(
+        "--against",
+        metavar="NAME",
+        help="Also compare each with the index or tap of this name, on the same test pictures.",
+    ),
+)
 @cloup.option_group("Compute", device_option)
 @cloup.option_group("Output", csv_option("every score"), format_option)
 def leaderboard(
     indexes: tuple[Path, ...],
+    against: str | None,
     csv: Path | None,
     device: str,
     as_json: bool,
@@ -65,9 +76,10 @@ def leaderboard(
     and by nearest neighbors, with the same split of each label. The best of a label is chosen on
     the validation set and marked *: the best of many on the test set would partly be the
     luckiest. On the test set it is compared with the runner-up: the difference, its paired 95%
-    interval and, for top-1, the p-value of McNemar's exact test. Once its settings are chosen, a
-    probe is fitted again to training and validation pictures, which are also the neighbors. The
-    mean weights every label equally and leaves out numbers.
+    interval and, for top-1, the p-value of McNemar's exact test, which does not hold where --group
+    keeps pictures together. --against compares every other with the one you name. Once its
+    settings are chosen, a probe is fitted again to training and validation pictures, which are also
+    the neighbors. The mean weights every label equally and leaves out numbers.
 
     Example:
 
@@ -75,27 +87,28 @@ def leaderboard(
         artsim embed paintings/ -m lite0@blocks.1/gram+blocks.4/gem+embedding
         artsim leaderboard --label artist,style,genre
         artsim leaderboard indexes/lite0 indexes/clip --label style --group artist --csv taps.csv
+        artsim leaderboard indexes/lite0 indexes/clip --label artist --against clip
     """
     stores = open_stores(indexes)
-    from artsim.evaluation.probe import LeaderboardPlan, best
-    from artsim.evaluation.probe import leaderboard as compare
+    from artsim.evaluation import probe
     from artsim.models import find_device
 
-    plan = LeaderboardPlan(**choice)
+    plan = probe.LeaderboardPlan(**choice)
     standings: list[Standing] = []
     every = [tap.name for store in stores for tap in store.manifest.passport.taps]
     total = sum(not plan.taps or tap in plan.taps for tap in every)
     with show_progress("Comparing") as update:
-        for each in compare(stores, plan, device=find_device(device)):
+        for each in probe.leaderboard(stores, plan, device=find_device(device)):
             standings.append(each)
             update(len({(done.index, done.tap) for done in standings}), total, 0)
-    top = {method: best(standings, method) for method in _METHODS}
-    rows = [_as_dict(each, top) for each in standings]
-    if csv is not None:
-        from artsim.store import csv_text, write_whole
-
-        text = csv_text(list(rows[0]), (row.values() for row in rows))
-        write_whole(csv, lambda stream: stream.write(text.encode()))
+    top = {method: probe.best(standings, method) for method in _METHODS}
+    named = (
+        []
+        if against is None
+        else [each for method in _METHODS for each in probe.against(standings, against, method)]
+    )
+    rows = [_as_dict(each, top, named) for each in standings]
+    write_scores(csv, rows)
     if as_json:
         setting = {"split": plan.split, "group": plan.group, "seed": plan.seed}
         print_json_lines(row | setting for row in rows)
@@ -103,15 +116,21 @@ def leaderboard(
     echo(f"Leaderboard of {', '.join(str(store) for store in stores)}")
     for name in top["probe"]:
         some = [each for each in standings if each.label.name == name]
-        _print_label(some, [bests[name] for bests in top.values()], several=len(stores) > 1)
+        several = len(stores) > 1
+        own = [found for found in named if found.standing.label.name == name]
+        _print_label(some, [bests[name] for bests in top.values()], own, several=several)
     _print_means(standings, several=len(stores) > 1)
     for name, split in {each.label.name: each.split for each in standings}.items():
         print_split(name, split)
     echo("*: best on validation (val). No picture: majority, chance or median.")
+    if any(each.split.resampled is not None for each in standings):
+        echo("No p-values: McNemar's test takes every picture for one on its own, not groups.")
     print_written(csv)
 
 
-def _as_dict(each: Standing, top: Mapping[Method, Mapping[str, Best]]) -> dict[str, Any]:
+def _as_dict(
+    each: Standing, top: Mapping[Method, Mapping[str, Best]], named: Sequence[Best]
+) -> dict[str, Any]:
     """Return a row: every row of a file has the same columns, most of them only for the best."""
     row: dict[str, Any] = each.to_json()
     for method, bests in top.items():
@@ -119,10 +138,16 @@ def _as_dict(each: Standing, top: Mapping[Method, Mapping[str, Best]]) -> dict[s
         is_best = chosen.standing is each
         row[f"best_{method}"] = is_best
         row |= {name: value if is_best else None for name, value in chosen.to_json().items()}
+    for found in named:
+        if found.standing is each and found.runner_up and found.difference:
+            row["against"] = f"{found.runner_up.index} {found.runner_up.tap}"
+            row |= found.difference.to_json(f"{found.method}_against")
     return row
 
 
-def _print_label(standings: Sequence[Standing], bests: Sequence[Best], *, several: bool) -> None:
+def _print_label(
+    standings: Sequence[Standing], bests: Sequence[Best], named: Sequence[Best], *, several: bool
+) -> None:
     """Print a row for each tap, the best probe on validation first."""
     first = bests[0].standing
     sign = 1 if first.is_error else -1
@@ -138,9 +163,17 @@ def _print_label(standings: Sequence[Standing], bests: Sequence[Best], *, severa
     rows.append([*([""] if several else []), "no picture", "", "", floor, "", floor])
     echo(f"\n{first.label.name}{_METRICS[first.label.kind.metric]}")
     _print_table(rows, several=several)
+    said = {_pair(best) for best in named}
     for best in bests:
-        if best.difference is not None and best.runner_up is not None:
+        if best.difference is not None and _pair(best) not in said:
             echo(_compared(best, several=several))
+    for best in named:
+        echo(_compared(best, several=several, what=""))
+
+
+def _pair(chosen: Best) -> tuple[Method, frozenset[int]]:
+    """Return what is compared, whichever of the two comes first."""
+    return chosen.method, frozenset(map(id, (chosen.standing, chosen.runner_up)))
 
 
 def _print_means(standings: Sequence[Standing], *, several: bool) -> None:
@@ -184,7 +217,7 @@ def _print_table(rows: Sequence[Sequence[object]], *, several: bool) -> None:
     print_table([*names, *columns], rows, right=columns, names=names)
 
 
-def _compared(chosen: Best, *, several: bool) -> str:
+def _compared(chosen: Best, *, several: bool, what: str = "the runner-up ") -> str:
     """Say how much the best is above the runner-up on test, and whether that is noise."""
     taps = [chosen.standing, chosen.runner_up]
     best, other = (
@@ -193,13 +226,14 @@ def _compared(chosen: Best, *, several: bool) -> str:
     found = chosen.difference
     assert found is not None
     value, low, high = found.estimate.value, found.estimate.low, found.estimate.high
-    what = f"{_METHODS[chosen.method]}: {best} compared with the runner-up {other} on test"
+    said = f"{_METHODS[chosen.method]}: {best} compared with {what}{other} on test"
     if math.isnan(low):
-        return f"{what}: {value:+.3f}, no interval is known"
+        return f"{said}: {value:+.3f}, no interval is known"
     digits = 1 if chosen.standing.is_error and abs(high - low) >= 10 else 3
     p = "" if found.p is None else f", p {found.p:.3f}"
-    noise = "may be noise" if found.is_noise else "more than noise"
-    return f"{what}: {value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}{p}), {noise}"
+    better = best if (value > 0) != chosen.standing.is_error else other
+    noise = "may be noise" if found.is_noise else f"more than noise: {better} is better"
+    return f"{said}: {value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}{p}), {noise}"
 
 
 def _shown(standing: Standing, score: float) -> str:

@@ -45,6 +45,7 @@ from .ranking import average_precisions as average_precisions
 from .registry import METRICS as METRICS
 from .registry import Metric as Metric
 from .registry import baseline as baseline
+from .registry import class_scores as class_scores
 from .registry import difference as difference
 from .registry import estimate_main as estimate_main
 from .registry import main_metric as main_metric

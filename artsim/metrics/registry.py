@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.datatypes import Estimate
+from artsim.datatypes import Estimate, finite
 from artsim.labels import LabelKind
 from artsim.metrics import scores
 from artsim.metrics.intervals import estimate_map, estimate_mean, estimate_share
@@ -204,6 +204,26 @@ def score(predictions: Predictions) -> dict[str, Estimate | float]:
         for metric in metrics_of(predictions.truth.kind)
         if predictions.confidence is not None or not metric.of_probabilities
     }
+
+
+def class_scores(predictions: Predictions) -> list[dict[str, str | int | float | None]]:
+    """Score each class that the test rows have or that is predicted; macro F1 is their mean F1.
+
+    None of a class that no row has, or that is never predicted, where its score divides by 0.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    if predictions.truth.kind != LabelKind.MULTICLASS:
+        return []
+    truth, predicted = predictions.truth.strata, predictions.ranked[:, 0]
+    codes = np.union1d(truth, predicted[predicted >= 0])
+    found = precision_recall_fscore_support(truth, predicted, labels=codes, zero_division=np.nan)
+    names = ("precision", "recall", "f1")
+    return [
+        {"class": predictions.truth.classes[code], "n": int(count)}
+        | {name: finite(float(value)) for name, value in zip(names, values, strict=True)}
+        for code, *values, count in zip(codes, *found, strict=True)
+    ]
 
 
 def baseline(predictions: Predictions) -> Estimate:

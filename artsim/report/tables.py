@@ -75,15 +75,18 @@ def label_tables(label: LabelStudy) -> list[StudyTable]:
     if grouped is not None and grouped.split is not None:
         splits.append((f"each {grouped.group} in one set", grouped.split, grouped.methods))
     tables = [
-        _table("scores", "Scores", "label, split, method, metric, score, low, high, test", (
-            (name, split, method.name, label.metric, *_three(method.estimate), facts.test)
+        _table("scores", "Scores", (
+            "label, split, method, metric, score, low, high, macro F1, test"
+        ), (
+            (name, split, method.name, label.metric, *_three(method.estimate), method.macro_f1,
+             facts.test)
             for split, facts, methods in splits for method in methods
         )),
         _table("splits", "Splits", (
-            "label, split, made by, train, validation, test, copies, look-alikes"
+            "label, split, made by, train, validation, test, copies, look-alikes, notes"
         ), (
             (name, split, facts.description, facts.train, facts.validation, facts.test,
-             *facts.leaks.values())
+             *facts.leaks.values(), "; ".join(facts.notes) or None)
             for split, facts, _ in splits
         )),
         _table("counts", "Pictures per class", "label, class, pictures", (

@@ -64,7 +64,8 @@ def study_label(
         columns = {name: each for name, each in context.columns.items() if name != target.name}
         studied = study_predictions(aligned, context.data, columns, errors=context.works)
         if predictions is not None:
-            methods = (*methods, MethodScore(predictions.source, studied.accuracy))
+            given = MethodScore(predictions.source, studied.accuracy, studied.macro_f1)
+            methods = (*methods, given)
         with suppress(EvaluationError):  # too few pictures for folds
             strength = found.result.head.strength
             codes, most = target.strata, context.works
@@ -105,15 +106,14 @@ def _hierarchy(context: StudyContext, found: LabelProbe) -> HierarchyStudy | Non
 
 
 def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
-    scores = {
-        found.label.kind.baseline: found.baseline,
-        # Not a number where no picture's metadata differs from another's.
-        "metadata only": found.metadata or Estimate(math.nan, math.nan, math.nan, n=0),
-        "1-NN": found.nearest,
-        "kNN": found.knn,
-        "probe": found.probe,
-    }
-    return tuple(MethodScore(name, score) for name, score in scores.items())
+    names = {"baseline": found.label.kind.baseline, "metadata": "metadata only"}
+    names |= {"knn1": "1-NN", "knn": "kNN", "probe": "probe"}
+    # Not a number where no picture's metadata differs from another's.
+    nothing = Estimate(math.nan, math.nan, math.nan, n=0)
+    return tuple(
+        MethodScore(names[name], score or nothing, found.macro_f1.get(name))
+        for name, score in found.scores.items()
+    )
 
 
 def _aligned(

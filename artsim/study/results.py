@@ -24,6 +24,7 @@ class MethodScore:
 
     name: str
     estimate: Estimate
+    macro_f1: float | None = None  # None of other kinds of labels
 
 
 class Compared:

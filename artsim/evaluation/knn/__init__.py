@@ -8,7 +8,7 @@ from artsim.evaluation.knn.evaluate import (
     knn_scores,
 )
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol, Unlabeled
-from artsim.evaluation.knn.results import predictions_writer, result_rows
+from artsim.evaluation.knn.results import class_rows, predictions_writer, result_rows
 from artsim.evaluation.knn.run import (
     NEAR_DUPLICATE,
     AnyEvaluation,
@@ -32,6 +32,7 @@ __all__ = [
     "Protocol",
     "Titles",
     "Unlabeled",
+    "class_rows",
     "knn_eval",
     "knn_scores",
     "predictions_writer",

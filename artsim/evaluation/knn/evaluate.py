@@ -97,7 +97,7 @@ class KnnEvaluation:
 class ChosenKnn:
     """The scores of one neighbor and of k, chosen on validation rows."""
 
-    nearest: Estimate
+    nearest: KnnScore
     best: KnnScore
     validation: float  # the main metric on validation at that k
 
@@ -237,7 +237,7 @@ def knn_scores(
     found = evaluator.evaluate(label)
     best = found.scores[0]
     return ChosenKnn(
-        nearest=score_neighbors(found.neighbors, label, best.predictions, k=1).estimate,
+        nearest=score_neighbors(found.neighbors, label, best.predictions, k=1),
         best=best,
         validation=evaluator.validation_score(label, best),
     )

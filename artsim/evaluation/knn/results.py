@@ -15,7 +15,7 @@ from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnScore
 from artsim.evaluation.knn.plan import KnnPlan
 from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
 from artsim.labels import Label, LabelKind
-from artsim.metrics import MultilabelVotes, Votes, average_precisions, scores_to_json
+from artsim.metrics import MultilabelVotes, Votes, average_precisions, class_scores, scores_to_json
 from artsim.metrics.neighbors import NO_ROW
 from artsim.store import CsvWriter, Store, whole_file
 
@@ -86,6 +86,20 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan) -> Iterator[dict[str, 
             "antihubs": hubs.antihubs,
             **setting,
         }
+
+
+def class_rows(evaluation: AnyEvaluation) -> Iterator[dict[str, Any]]:
+    """Yield an object for each class, k and temperature; none of a label without single classes."""
+    if isinstance(evaluation, MetEvaluation):
+        return
+    for each in evaluation.scores:
+        for row in class_scores(each.predictions):
+            yield {
+                "label": evaluation.label.name,
+                "k": each.k,
+                "temperature": each.temperature,
+                **row,
+            }
 
 
 @contextmanager

@@ -42,8 +42,8 @@ class Titles:
             ("pictures", "another picture") if whole else ("test pictures", "a training picture")
         )
         note = (
-            f"{count:,} of {tested:,} {which} share their {self.column} with {other}, so a series "
-            f"or a work may be known: --group {self.column} keeps them apart"
+            f"{count:,} of {tested:,} {which} share their {self.column} with {other}, as a series "
+            f"or one work does; scores without that: --group {self.column}"
         )
         return replace(split, notes=(*split.notes, note))
 

@@ -20,7 +20,7 @@ from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
 from artsim.evaluation.reading import rows_of, unit_vectors
 from artsim.labels import Label, LabelKind
-from artsim.metrics import Difference, Predictions, baseline, difference, fit_probe
+from artsim.metrics import METRICS, Difference, Predictions, baseline, difference, fit_probe
 from artsim.splits import Split
 from artsim.store import Store
 
@@ -63,6 +63,12 @@ class Standing:
         """Return the score of a method on the test rows."""
         return self.knn.value if method == "knn" else self.probe.value
 
+    def macro_f1(self, method: Method) -> float | None:
+        """Return the mean F1 of the classes on the test rows; None of other kinds of labels."""
+        if self.label.kind != LabelKind.MULTICLASS:
+            return None
+        return METRICS["macro_f1"].compute(self.predictions[method])
+
     def to_json(self) -> dict[str, object]:
         """Return the scores as plain values."""
         return {
@@ -73,9 +79,11 @@ class Standing:
             "metric": self.label.kind.metric,
             "baseline": self.baseline.value,
             **self.knn.to_json("knn"),
+            "knn_macro_f1": self.macro_f1("knn"),
             "knn_validation": self.validation["knn"],
             "k": self.k,
             **self.probe.to_json("probe"),
+            "probe_macro_f1": self.macro_f1("probe"),
             "probe_validation": self.validation["probe"],
             "strength": self.strength,
             "n_train": len(self.split.train),
@@ -129,11 +137,14 @@ def leaderboard(
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """The tap that predicts a label best on validation, compared with the next best."""
+    """The tap that predicts a label best on validation, compared with the next best.
+
+    Or any tap, compared with one that was named (`against`).
+    """
 
     method: Method
     standing: Standing
-    runner_up: Standing | None
+    runner_up: Standing | None  # or the one that was named
     difference: Difference | None  # on test, from the runner-up
 
     def to_json(self) -> dict[str, object]:
@@ -167,6 +178,41 @@ def best(standings: Sequence[Standing], method: Method) -> dict[str, Best]:
             if second is None
             else difference(second.predictions[method], first.predictions[method]),
         )
+    return found
+
+
+def against(standings: Sequence[Standing], name: str, method: Method) -> list[Best]:
+    """Compare every tap with that of a name, or with the same tap of an index of that name.
+
+    An index of one tap is compared by that one with all taps of the others.
+
+    Raises:
+        EvaluationError: If there is neither such an index nor such a tap, or nothing to compare.
+    """
+    named = [each for each in standings if name in (each.index, each.tap)]
+    if not named:
+        known = dict.fromkeys(name for each in standings for name in (each.index, each.tap))
+        raise EvaluationError(
+            f"no index or tap {name!r} is compared; choose from {', '.join(known)}"
+        )
+    found = []
+    for each in standings:
+        own = [other for other in named if other.label.name == each.label.name]
+        others = [other for other in own if name == other.tap and other.index == each.index]
+        others = others or [other for other in own if other.tap == each.tap] or own
+        if each in own or len(others) != 1:
+            continue
+        (other,) = others
+        found.append(
+            Best(
+                method=method,
+                standing=each,
+                runner_up=other,
+                difference=difference(other.predictions[method], each.predictions[method]),
+            )
+        )
+    if not found:
+        raise EvaluationError(f"there is nothing to compare {name!r} with; name another index")
     return found
 
 

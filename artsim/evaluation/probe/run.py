@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 
@@ -18,10 +18,12 @@ from artsim.evaluation.probe.plan import LabelPlan, label_names, read_labels, sp
 from artsim.evaluation.reading import unit_vectors
 from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
 from artsim.metrics import (
+    METRICS,
     FewShot,
     Predictions,
     Probe,
     baseline,
+    class_scores,
     few_shot,
     fit_probe,
     metadata_baseline,
@@ -62,6 +64,7 @@ class LabelProbe:
     result: Probe  # its features are the vectors, then `features`
     hierarchy: HierarchyEvaluation | None  # of the probe
     features: Metadata  # given to the probe in addition to the vectors
+    macro_f1: Mapping[str, float]  # of each method, but one of a label without single classes
     few: tuple[FewShot, ...]
     seed: int
 
@@ -91,6 +94,7 @@ class LabelProbe:
         metrics = self.result.metrics.items()
         found |= scores_to_json({name: each for name, each in metrics if name != self.metric})
         found |= {
+            **{f"{name}_macro_f1": f1 for name, f1 in self.macro_f1.items() if name != "probe"},
             **({"hierarchy": self.hierarchy.to_json()} if self.hierarchy else {}),
             "strength": self.result.head.strength,
             "temperature": self.result.head.temperature,
@@ -116,6 +120,11 @@ class LabelProbe:
             "seed": self.seed,
         }
         return {name: finite(value) for name, value in found.items()}
+
+    def class_rows(self) -> Iterator[dict[str, object]]:
+        """Yield the scores of each class that is tested or predicted, as plain values."""
+        for row in class_scores(self.result.predictions):
+            yield {"label": self.label.name, **row}
 
     @property
     def scores(self) -> dict[str, Estimate | None]:
@@ -252,19 +261,31 @@ def _probe_label(
     knn = knn_scores(vectors, label, split, seed=plan.seed)
     placed = place_label(plan.hierarchy, label)
     notes = (*split.notes, *_notes(by_vectors, knn.best.predictions))
+    methods = {
+        "baseline": by_vectors.predictions.constant(),
+        **({"metadata": by_metadata.predictions} if by_metadata else {}),
+        "knn1": knn.nearest.predictions,
+        "knn": knn.best.predictions,
+        "probe": by_vectors.predictions,
+    }
+    macro_f1 = {}
+    if label.kind == LabelKind.MULTICLASS:
+        compute = METRICS["macro_f1"].compute
+        macro_f1 = {name: compute(predictions) for name, predictions in methods.items()}
     return LabelProbe(
         label=label,
         split=replace(split, notes=notes),
         baseline=baseline(by_vectors.predictions),
         metadata=by_metadata.estimate if by_metadata else None,
         metadata_names=metadata.names if by_metadata else (),
-        nearest=knn.nearest,
+        nearest=knn.nearest.estimate,
         knn=knn.best.estimate,
         k=knn.best.k,
         probe=by_vectors.estimate,
         result=by_vectors,
         hierarchy=probe_hierarchy(placed, label, features, by_vectors) if placed else None,
         features=metadata if given else Metadata(),
+        macro_f1=macro_f1,
         few=tuple(_few_shots(features, label, split, plan, device)),
         seed=plan.seed,
     )
