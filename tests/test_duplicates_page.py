@@ -370,7 +370,7 @@ def test_duplicates_are_found_compared_decided_and_exported(page):
     expect(page.locator("#duplicates")).to_contain_text("5 of 15 works in 2 groups")
     expect(page).to_have_title("Duplicates · twice")
     expect(page.locator("#duplicates .bar")).to_contain_text(
-        re.compile(r"cropped, mirrored or rotated copies.* artsim dupes \S+ --transformed")
+        re.compile(r"cropped, mirrored or rotated .* artsim dupes \S+ --transformed")
     )
     groups = page.locator(".groups > li")
     expect(groups).to_have_count(2)

@@ -71,8 +71,10 @@ def test_without_tiles_a_detail_is_said_to_be_compared_with_whole_pictures(page)
     draw(page)
     expect(page.locator("#summary")).to_contain_text(
         ". The detail is compared with whole pictures; to find works that contain it, make a "
-        "second index with tiles: artsim embed COLLECTION --tiles 3 -o DIR, and show both: artsim "
-        "serve colors DIR"
+        "second index with tiles: artsim embed COLLECTION --tiles 3 -o colors-tiles, and show "
+        "both: artsim serve colors colors-tiles"
     )
+    # No line ends within an option's name.
+    assert page.locator("#summary .option").all_inner_texts() == [" --tiles", " -o"]
     page.locator(".stage").press("Delete")
     expect(page.locator("#summary")).not_to_contain_text("whole pictures")

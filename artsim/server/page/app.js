@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { makeChips } from "./chips.js";
 import { MOST, makeCollection } from "./collect.js";
 import { makeDialogs } from "./dialog.js";
-import { byId, columnName, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
+import { byId, columnName, command, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
 import { makeDuplicates } from "./duplicates.js";
 import { makeGrid } from "./grid.js";
 import { makeMapView } from "./mapview.js";
@@ -467,9 +467,10 @@ function aboutDetail() {
   if (state.details) return states.isSmall(state.terms, index()) ? [TOO_SMALL, BY_PARTS] : [BY_PARTS];
   const said = ". The detail is compared with whole pictures; to find works that contain it, ";
   if (index().tiles) return [`${said}tick “Find works that contain it as a detail”.`];
-  const command = make("code", {}, `artsim embed ${index().collection} --tiles 3 -o DIR`);
-  const both = make("code", {}, `artsim serve ${index().path} DIR`);
-  return [`${said}make a second index with tiles: `, command, ", and show both: ", both];
+  const { collection, path } = index();
+  const embed = command(`artsim embed ${collection} --tiles 3 -o ${path}-tiles`);
+  const both = command(`artsim serve ${path} ${path}-tiles`);
+  return [`${said}make a second index with tiles: `, embed, ", and show both: ", both];
 }
 
 /** Say how many works have no value in the columns of conditions, so that none meets them. */

@@ -20,6 +20,14 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** A command to type; a line does not end within an option's name. */
+export const command = (text) =>
+  make(
+    "code",
+    {},
+    text.split(/(?= )/).map((word) => (word.startsWith(" -") ? make("span", { className: "option" }, word) : word)),
+  );
+
 export const byId = (id) => document.getElementById(id);
 
 /** Show an element, or hide it. */

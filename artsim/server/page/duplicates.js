@@ -1,7 +1,7 @@
 /** Duplicates: groups side by side with their evidence, to decide about and export. */
 
 import * as api from "./api.js";
-import { count, described, headline, later, make, many, show } from "./dom.js";
+import { command, count, described, headline, later, make, many, show } from "./dom.js";
 import { keep, kept, whenKept } from "./kept.js";
 import { whenNear } from "./scrolling.js";
 import { download } from "./tools.js";
@@ -134,10 +134,10 @@ export function makeDuplicates(section, actions) {
   }
 
   const howToUse = () =>
-    make("p", { className: "quiet" }, "To use your decisions in evaluations, export them, then run ", make("code", {}, `artsim dupes ${actions.index().path} --decisions duplicates.csv`));
+    make("p", { className: "quiet" }, "To use your decisions in evaluations, export them, then run ", command(`artsim dupes ${actions.index().path} --decisions duplicates.csv`));
 
   const notLooked = () =>
-    make("p", { className: "quiet" }, "Not among them: cropped, mirrored or rotated copies. To find these, run ", make("code", {}, `artsim dupes ${actions.index().path} --transformed`));
+    make("p", { className: "quiet" }, "Copies that are cropped, mirrored or rotated are found here only if their vectors are much alike. To look for them, run ", command(`artsim dupes ${actions.index().path} --transformed`));
 
   function summary() {
     const all = many(found.rows, "work");
@@ -291,7 +291,7 @@ export function makeDuplicates(section, actions) {
 function evidence({ kind, bits, score, transform }) {
   if (kind === "exact") return "the same bytes";
   if (kind === "transformed") return transform;
-  if (kind === "near") return bits ? `fingerprints of the pictures differ in ${bits} of 64 bits` : "the same fingerprint of the picture";
+  if (kind === "near") return bits ? `their fingerprints differ in ${bits} of 64 bits` : "their fingerprints are the same";
   return score === null ? "" : "more similar than ordinary neighbors";
 }
 

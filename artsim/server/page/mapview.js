@@ -1,7 +1,7 @@
 /** The map's frame: what it is colored by, its legend, and its buttons. */
 
 import { groups as findGroups, map as findMap } from "./api.js";
-import { columnName, count, make, many, show } from "./dom.js";
+import { columnName, command, count, make, many, show } from "./dom.js";
 import { GRADIENT, classColor } from "./colors.js";
 import { makeMap } from "./map.js";
 import { choice } from "./options.js";
@@ -100,8 +100,8 @@ export function makeMapView(section, actions) {
 
   return async function render(state, index, signal) {
     if (!index.map) {
-      const command = make("code", {}, `artsim map ${index.path}`);
-      section.replaceChildren(make("p", { className: "none" }, "There is no map yet. To make one, run ", command));
+      const making = command(`artsim map ${index.path}`);
+      section.replaceChildren(make("p", { className: "none" }, "There is no map yet. To make one, run ", making));
       drawn = null;
       return;
     }

@@ -147,7 +147,7 @@ export function makeViewer(dialog, actions) {
     try {
       const found = await api.work(actions.index(), work.id);
       const other = beside && (await api.work(actions.index(), beside.id));
-      if (turn === mine) record.replaceChildren(title, ...(other ? [differences(other, found)] : []), ...parts(found));
+      if (turn === mine) record.replaceChildren(...(other ? [differences(other, found)] : []), title, ...parts(found));
     } catch (error) {
       if (turn === mine) record.append(make("p", { role: "alert" }, error.message));
     }
@@ -285,9 +285,10 @@ export function makeViewer(dialog, actions) {
   function others(found) {
     const all = found.others ?? [];
     if (!all.length) return "";
-    const isSame = all[0].kind !== "series";
+    const { kind } = all[0];
     const pictures = all.length === 1 ? "Another picture" : "Other pictures";
-    const heading = isSame ? `${pictures} of this work` : "Looks much the same";
+    const sure = `${pictures} of this work${kind === "same-work" ? "?" : ""}`; // only their vectors are alike
+    const heading = kind === "series" ? "Looks much the same" : sure;
     const ids = [found.id, ...all.map(({ id }) => id)];
     return make(
       "section",
@@ -343,7 +344,7 @@ function differences(left, right) {
     ["Pixels", ...sides.map(pixels)],
     ["File", ...sides.map(fileOf)],
     ...[...columns]
-      .filter((name) => !predicted.includes(name))
+      .filter((name) => !predicted.includes(name) && !sides.every((work) => isSize(name, work.metadata[name], work)))
       .map((name) => [columnName(name), ...sides.map(({ metadata }) => asText(metadata[name]))]),
   ].filter(([, one, other]) => one !== other);
   if (!rows.length) return make("p", { className: "differences quiet" }, "Their records say the same.");
