@@ -137,7 +137,7 @@ export function makeDuplicates(section, actions) {
     make("p", { className: "quiet" }, "To use your decisions in evaluations, export them, then run ", command(`artsim dupes ${actions.index().path} --decisions duplicates.csv`));
 
   const notLooked = () =>
-    make("p", { className: "quiet" }, "Copies that are cropped, mirrored or rotated are found here only if their vectors are much alike. To look for them, run ", command(`artsim dupes ${actions.index().path} --transformed`));
+    make("p", { className: "quiet" }, "Copies that are cropped, mirrored or rotated are found here only if their vectors are very similar. To look for them, run ", command(`artsim dupes ${actions.index().path} --transformed`));
 
   function summary() {
     const all = many(found.rows, "work");

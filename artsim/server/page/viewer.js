@@ -287,7 +287,7 @@ export function makeViewer(dialog, actions) {
     if (!all.length) return "";
     const { kind } = all[0];
     const pictures = all.length === 1 ? "Another picture" : "Other pictures";
-    const sure = `${pictures} of this work${kind === "same-work" ? "?" : ""}`; // only their vectors are alike
+    const sure = `${pictures} of this work${kind === "same-work" ? "?" : ""}`; // only their vectors are similar
     const heading = kind === "series" ? "Looks much the same" : sure;
     const ids = [found.id, ...all.map(({ id }) => id)];
     return make(
