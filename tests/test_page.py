@@ -573,6 +573,17 @@ def test_the_keyboard_alone_reaches_a_match_and_its_details(page):
     expect(page.locator("#grid a.picture").first).to_be_focused()
     page.keyboard.press("/")
     expect(page.get_by_label("Find in titles")).to_be_focused()
+    page.locator("#grid a.picture").first.focus()
+    page.keyboard.press("d")
+    expect(dialog).to_be_visible()
+    page.evaluate(  # the viewer hears that it is closed only after this
+        """() => {
+            document.querySelector("dialog[open]").close();
+            document.getElementById("find").focus();
+            return new Promise((done) => setTimeout(done, 100));
+        }"""
+    )
+    expect(page.get_by_label("Find in titles")).to_be_focused()
 
 
 def test_the_viewer_goes_from_work_to_work_and_compares_with_the_query(page):

@@ -75,7 +75,8 @@ export function makeViewer(dialog, actions) {
     endPanes();
     record.replaceChildren();
     const link = document.querySelectorAll("#grid a.picture")[at];
-    if (at >= 0 && !around && link && document.activeElement !== link) link.focus();
+    const isTyping = document.activeElement?.matches("input, select, textarea"); // by "/", before this was heard
+    if (at >= 0 && !around && link && !isTyping) link.focus();
     actions.closed();
   });
   dialog.addEventListener("keydown", (event) => {
