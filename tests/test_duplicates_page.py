@@ -479,6 +479,20 @@ def test_the_viewer_leads_from_a_work_to_its_other_picture(page):
     expect(page).to_have_url(re.compile("#work=same$"))
 
 
+def test_the_viewer_asks_about_a_picture_that_only_vectors_find(page):
+    page.goto("/?view=duplicates")
+    expect(page.locator(".groups > li")).to_have_count(2)
+    page.route(
+        re.compile(r"/work\?"),
+        lambda route: route.fulfill(
+            response=(got := route.fetch()),
+            body=re.sub(r'"kind":\s*"(exact|near)"', '"kind":"same-work"', got.text()),
+        ),
+    )
+    page.goto("/#work=p00")
+    expect(page.locator("#viewer .record")).to_contain_text("Another picture of this work?")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1300, "dark"), (820, "light"), (390, "light")])
 def test_duplicates_fit_every_window(browser, app, width, scheme):  # noqa: F811
     axe = pytest.importorskip("axe_playwright_python")

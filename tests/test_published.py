@@ -354,6 +354,10 @@ def test_a_server_that_is_lost_is_answered_by_an_index_that_was_published_from_h
         publication.problem == f"{address} does not answer (refused); {store.path} answers instead"
     )
     shutil.rmtree(store.path)
+    parts_of(store.path, [20])  # another index at its place
+    with pytest.raises(LostError, match="start it, or search an index folder: --index DIR"):
+        open_published(address)
+    shutil.rmtree(store.path)
     with pytest.raises(LostError, match="start it, or search an index folder: --index DIR"):
         open_published(address)
 

@@ -75,9 +75,9 @@ def journal_in(folder: Path, settings: Mapping[str, object]) -> Iterator[Journal
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:24]
     own = folder / key
     busy = "the same search for motifs is under way in another process; wait until it is done"
+    with _write_errors(own):
+        own.mkdir(parents=True, exist_ok=True)
     with only_one(folder / f"{key}.lock", busy):
-        with _write_errors(own):
-            own.mkdir(exist_ok=True)
         yield Journal(own)
         shutil.rmtree(own, ignore_errors=True)
 

@@ -111,7 +111,7 @@ class Guard:
         host = _PORT.sub("", headers.get("host", "")).lower()
         if self._hosts and host not in self._hosts:
             return await _refuse(421, f"this server is not called {host!r}")(scope, receive, send)
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._is_own(headers):
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not self._may_ask(headers):
             reason = "this request comes from the page of another website; open this server's own"
             return await _refuse(403, reason)(scope, receive, send)
         visitor: object = (scope.get("client") or ("",))[0]
@@ -138,7 +138,7 @@ class Guard:
             shared = _SHARED if self._limits.iiif and path.startswith("/iiif/") else {}
             return await self._app(scope, body.receive, _Answer(send, shared).send)
 
-    def _is_own(self, headers: Headers) -> bool:
+    def _may_ask(self, headers: Headers) -> bool:
         return headers.get("origin") in self._limits.origins or _is_own(headers)
 
     def _shown(self, request: HTTPConnection) -> bytes | None:

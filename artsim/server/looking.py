@@ -21,13 +21,13 @@ from artsim.errors import ResourcesError, StoreError
 from artsim.images import limit_memory, process_budget
 from artsim.server.guard import Limits
 from artsim.server.pictures import collection_decoders
+from artsim.server.priority import NICENESS
 from artsim.splits import picture_looks
 from artsim.store import Store
 
 __all__ = ["find_apart", "main"]
 
 _PROGRAM = "from artsim.server.looking import main; main()"
-_NICENESS = 10  # about a tenth of a core's time while others want it, all of it otherwise
 _WORKERS = 1  # threads that read pictures
 
 Report = Callable[[str, int, int], None]  # a step, what of it is done, of how many works
@@ -95,7 +95,7 @@ def main() -> None:
         try:
             store = Store.open(path, roots=roots)
             if hasattr(os, "nice"):
-                os.nice(_NICENESS)
+                os.nice(NICENESS)
             say(_find(store, fingerprint, device, lambda *step: say(step)))
         except BrokenPipeError:
             raise

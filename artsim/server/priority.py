@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 
-_NICENESS = 10  # about a tenth of a core's time while others want it, all of it otherwise
+NICENESS = 10  # about a tenth of a core's time while others want it, all of it otherwise
 
 
 def give_way() -> None:
@@ -15,4 +15,4 @@ def give_way() -> None:
     if sys.platform == "linux":
         thread = threading.get_native_id()
         own = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, max(own, _NICENESS))
+        os.setpriority(os.PRIO_PROCESS, thread, max(own, NICENESS))

@@ -100,7 +100,7 @@ def open_published(
             f"'artsim publish {index} {address}' to finish it, or search the folder: "
             f"--index {index}"
         )
-    _remember(address, index)
+    _remember(address, index, note.fingerprint)
     return Publication(address, index, note, database)
 
 
@@ -145,21 +145,29 @@ def record(store: Store, address: str) -> None:
     data = sealed({"addresses": list(addresses)})
     with suppress(StoreError):  # it can be searched where the folder cannot be written
         write_whole(store.path / _FILE, lambda stream: stream.write(data))
-    _remember(address, as_path(real_path(str(store))))
+    _remember(address, as_path(real_path(str(store))), store.fingerprint)
 
 
-def _remember(address: str, index: Path) -> None:
-    """Note on this machine where the index of an address is."""
+def _remember(address: str, index: Path, fingerprint: str) -> None:
+    """Note on this machine where the index of an address is, and what it was when published."""
+    data = sealed({"index": str(index.absolute()), "fingerprint": fingerprint})
     with suppress(OSError, StoreError):
         _memory(address).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(_memory(address), lambda file: file.write(str(index.absolute()).encode()))
+        write_whole(_memory(address), lambda file: file.write(data))
 
 
 def _remembered(address: str) -> list[Path]:
-    """Return the folder that this machine has noted, if it still is an index."""
-    with suppress(OSError, ValueError, PlaceError):
-        index = as_path(_memory(address).read_text(encoding="utf-8"))
-        return [index] if is_store(index) else []
+    """Return the folder that this machine has noted, unless it is another index by now.
+
+    Its own list has the address; one that could not be written has not changed since.
+    """
+    with suppress(OSError, ValueError, KeyError, TypeError, PlaceError, StoreError):
+        values = unsealed(_memory(address).read_text(encoding="utf-8"))
+        index = as_path(str(values["index"]))
+        if address in published_addresses(index):
+            return [index]
+        if is_store(index) and Store.open(index).fingerprint == values["fingerprint"]:
+            return [index]
     return []
 
 
