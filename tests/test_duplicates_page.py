@@ -370,12 +370,12 @@ def test_duplicates_are_found_compared_decided_and_exported(page):
     expect(page.locator("#duplicates")).to_contain_text("5 of 15 works in 2 groups")
     expect(page).to_have_title("Duplicates · twice")
     expect(page.locator("#duplicates .bar")).to_contain_text(
-        re.compile(r"cropped, mirrored or rotated .* artsim dupes \S+ --transformed")
+        re.compile(r"cropped, mirrored or rotated .*artsim dupes \S+ --transformed")
     )
     groups = page.locator(".groups > li")
     expect(groups).to_have_count(2)
     expect(groups.first).to_contain_text("1. Exact copies")
-    expect(groups.first).to_contain_text("the same bytes")
+    expect(groups.first).to_contain_text("the same file")
     groups.first.get_by_role("button", name="Compare").click()
     viewer = page.locator("#viewer")
     expect(viewer.locator(".pane")).to_have_count(2)
@@ -416,8 +416,9 @@ def test_duplicates_are_found_compared_decided_and_exported(page):
     assert {row["decision"] for row in rows if "gray" in (row["id"], row["other_id"])} == {
         "not a duplicate"
     }
-    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Forget decisions").click()
+    sure = page.get_by_role("dialog", name="Forget all decisions about duplicates?")
+    sure.get_by_role("button", name="Forget").click()
     expect(page.locator(".groups [aria-pressed=true]")).to_have_count(0)
     expect(page.locator("#duplicates .bar")).not_to_contain_text("decided")
 
@@ -513,3 +514,17 @@ def test_duplicates_fit_every_window(browser, app, width, scheme):  # noqa: F811
         page.evaluate(script)
         found = page.evaluate("axe.run()")
         assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+
+
+def test_what_the_command_finds_appears_on_the_page_that_is_open(page, store):
+    page.goto("/?view=duplicates")
+    expect(page.locator(".groups > li")).to_have_count(2)
+    found = kept_groups(store)
+    part = Pair(2, 3, DuplicateKind.TRANSFORMED, None, 0.5, "uncropped")
+    more = Group(DuplicateKind.TRANSFORMED, (2, 3), (part,), 0.5, 0.5)
+    keep_groups(store, pack_groups([*map(found.group, range(2)), more]))
+    expect(page.locator(".groups > li")).to_have_count(3)
+    expect(page.locator("#duplicates .bar")).not_to_contain_text("--transformed")
+    expect(page.locator(".groups > li").last.locator(".group-head")).to_contain_text(
+        "similarity 0.500 · the first is a part of the second"
+    )

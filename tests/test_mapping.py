@@ -1,16 +1,20 @@
 """The map's areas, colors and names of groups."""
 
+import re
 import tracemalloc
 
 import numpy as np
 import pytest
 from search_toys import at, make_store
+from skimage.color import deltaE_ciede2000, rgb2lab
 
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
+from artsim.report import map as report_map
 from artsim.search import Works
 from artsim.server.facets import facet_columns
 from artsim.server.mapping import color_by, colorings, inside, name_groups
+from artsim.server.pages import PAGE
 
 SQUARE = [(0, 0), (2, 0), (2, 2), (0, 2)]
 
@@ -107,7 +111,40 @@ def test_one_long_text_takes_its_own_memory_and_not_that_of_every_row(tmp_path):
     finally:
         tracemalloc.stop()
     assert most < 5_000_000
-    assert found["classes"] == [f"text {n}" for n in [0, 1, 10, 11, 12, 13, 14, 15, 16, 17]]
+    assert found["classes"] == [f"text {n}" for n in sorted(range(50), key=str)[:16]]
+    assert (len(found["classes"]), found["others"]) == (16, 35)  # the long one is a value too
+
+
+def test_of_many_values_those_of_the_works_that_are_chosen_have_colors(tmp_path):
+    values = [f"{n:02}" for n in range(20)] * 2
+    store = make_store(
+        tmp_path / "index",
+        [f"w{n}" for n in range(40)],
+        {"east": at(*[0.0] * 40)},
+        {"note": values},
+    )
+    works, rows = Works(store), np.arange(40)
+    assert color_by(works, "note", rows)["others"] == 4
+    met = rows % 20 >= 17
+    found = color_by(works, "note", rows, met)
+    assert (found["others"], len(found["classes"])) == (0, 3)
+    assert {found["values"][row] for row in rows[met]} == {0, 1, 2}
+    assert {found["values"][row] for row in rows[~met]} == {-2}
+
+
+def test_colors_are_far_from_each_other_and_from_the_paper_by_day_and_by_night():
+    text = (PAGE / "colors.js").read_text()
+    colors = re.findall("#[0-9a-f]{6}", text)
+    assert tuple(colors) == report_map._COLORS  # 'artsim map --png' has the same
+    assert len(colors) == 16
+    style = (PAGE / "style.css").read_text()
+    papers = re.findall(r"--(?:paper|missing): (#[0-9a-f]{6})", style)
+    assert len(papers) == 4
+    every = np.array([[int(c[at : at + 2], 16) / 255 for at in (1, 3, 5)] for c in colors + papers])
+    lab = rgb2lab(every[None])[0]
+    apart = deltaE_ciede2000(lab[:, None], lab[None])[:16]
+    apart[np.arange(16), np.arange(16)] = np.inf
+    assert apart.min() > 15  # two that touch are told apart from some 2 on
 
 
 @pytest.mark.parametrize(

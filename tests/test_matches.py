@@ -85,7 +85,7 @@ def test_the_page_has_everything_a_citation_needs():
         cited(found(metadata=metadata, percentile=99.5, cosines={"style": 0.6, "content": 0.3}))
     )
     for text in (
-        "1. Sea", "A. Painter · 1900", "0.900 · 99.5th percentile · style 0.600 · content 0.300",
+        "1. Sea", "A. Painter · 1900", "0.900 · percentile 99.50 · style 0.600 · content 0.300",
         "<dt>Accession number</dt><dd dir=\"auto\">1.2</dd>",
         "<dt>Credit line</dt><dd dir=\"auto\">Gift of B</dd>",
         "<dt>Rights</dt><dd dir=\"auto\">CC0</dd>", 'href="https://example.org/1"',

@@ -1,4 +1,4 @@
-"""Places in an order: their endings in English, and percentiles that are never the 100th."""
+"""Places in an order: their endings in English, and percentiles that are never 100."""
 
 import pytest
 
@@ -15,9 +15,9 @@ def test_ordinals_have_the_endings_of_english():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (91, "91st"), (46.3, "46.3th"), (46.28751, "46.29th"), (0, "0th"), (112 / 2, "56th"),
-        (99.98, "99.98th"), (99.9949, "99.99th"), (99.995, ">99.99th"), (100, ">99.99th"),
+        (91, "91.00"), (46.3, "46.30"), (46.28751, "46.29"), (0, "0.00"), (99.98, "99.98"),
+        (99.9949, "99.99"), (99.995, ">99.99"), (100, ">99.99"),
     ],
 )  # fmt: skip
-def test_percentiles_have_four_digits_and_the_highest_is_not_the_100th(value, text):
+def test_percentiles_have_two_decimals_and_the_highest_is_not_100(value, text):
     assert percentile(value) == text

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from serving import serving
 from test_page import (  # noqa: F401 - fixtures
     _patient,
     address,
@@ -11,6 +12,12 @@ from test_page import (  # noqa: F401 - fixtures
     museum,
     visit,
 )
+
+from artsim.embedding import embed_collection
+from artsim.readers import read_collection
+from artsim.search import IndexEncoder
+from artsim.server import Museum, make_app
+from artsim.store import Store
 
 
 @pytest.fixture
@@ -40,13 +47,13 @@ def test_a_detail_that_is_drawn_is_looked_for_in_parts_of_works(page):
     expect(page.locator("#summary")).not_to_contain_text("whole pictures")
     inside.uncheck()
     expect(page.locator("#summary")).to_have_text(
-        "among 3 works. The detail is compared with whole pictures; to find works that contain it, "
-        "tick “Find works that contain it as a detail”."
+        "Among 2 other works. The detail is compared with whole pictures; to find works that "
+        "contain it, tick “Find works that contain it as a detail”."
     )
     draw(page)  # another one: what the visitor chose stays
     expect(inside).not_to_be_checked()
     page.get_by_role("button", name="Search with the whole picture").click()
-    expect(page.locator("#summary")).to_have_text("among 3 works")
+    expect(page.locator("#summary")).to_have_text("Among 2 other works. ")
     draw(page)
     expect(inside).to_be_checked()
     page.locator("#grid a.picture").first.click()  # a whole work is no detail
@@ -60,21 +67,66 @@ def test_a_detail_much_smaller_than_the_parts_is_said_to_be(page):
     expect(page.locator("#summary")).to_contain_text(small)
     page.goto("/?index=details&details=1&q=1@0,0,40,40:id:blue.png")
     expect(page.locator("#summary")).to_have_text(
-        "among 3 works. A work counts by its most similar part, and so do the random works that "
-        "percentiles compare with. Check the details of all"
+        "Among 2 other works. Of each work, the part that is most similar counts. "
+        "Check the details of all"
     )
 
 
 def test_without_tiles_a_detail_is_said_to_be_compared_with_whole_pictures(page):
     page.goto("/?index=colors&q=1:id:h60")
-    expect(page.locator("#summary")).to_contain_text("among 30 works")
+    expect(page.locator("#summary")).to_contain_text("Among 29 other works")
     draw(page)
     expect(page.locator("#summary")).to_contain_text(
-        ". The detail is compared with whole pictures; to find works that contain it, make a "
-        "second index with tiles: artsim embed COLLECTION --tiles 3 -o colors-tiles, and show "
-        "both: artsim serve colors colors-tiles"
+        "The detail is compared with whole pictures; to find works that contain it, make a "
+        "second index with tiles, and show both:"
     )
-    # No line ends within an option's name.
-    assert page.locator("#summary .option").all_inner_texts() == [" --tiles", " -o"]
+    lines = "artsim embed COLLECTION --tiles 3 -o colors-tiles\nartsim serve colors colors-tiles"
+    assert page.locator("#summary code").inner_text() == lines
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator("#summary").get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == lines
+    right = page.locator("#grid").bounding_box()
+    note = page.locator("#summary").bounding_box()
+    assert note["width"] > 0.8 * min(right["width"], 992)  # below the heading, not beside it
     page.locator(".stage").press("Delete")
     expect(page.locator("#summary")).not_to_contain_text("whole pictures")
+
+
+@pytest.fixture(scope="module")
+def both(museum):  # noqa: F811 - the fixture
+    """Serve the works with tiles also without them, as an index that comes first."""
+    tiled = museum.rooms["details"]
+    plain = tiled.encoder.own._extractor
+    folder = tiled.store.path.parent
+    embed_collection(read_collection(folder / "quarters"), folder / "whole", plain)
+    stores = [Store.open(folder / "whole"), tiled.store, museum.rooms["colors"].store]
+    encoders = {store: IndexEncoder(store) for store in stores}
+    for encoder in encoders.values():
+        encoder.__dict__ |= {"_extractor": plain, "_explained": plain}
+    with serving(make_app(Museum(stores, encoders.__getitem__))) as address:  # noqa: F811
+        yield address
+
+
+def test_a_detail_leads_to_the_index_that_has_the_same_works_with_tiles(browser, both):  # noqa: F811
+    with visit(browser, both) as page:
+        page.goto("/?q=1:id:blue.png")
+        draw(page)
+        link = page.get_by_role("link", name="choose details")
+        expect(page.locator("#summary")).to_have_text(
+            "Among 2 other works. The detail is compared with whole pictures; to find works that "
+            "contain it, choose details."
+        )
+        expect(page.locator("#summary code")).to_have_count(0)
+        crop = re.search(r"q=1(@[^%]+|%40[^:]+?)(%3A|:)id", page.url)[1]
+        link.click()
+        expect(page.locator("#index")).to_have_value("details")
+        expect(page.get_by_label("Find works that contain it as a detail")).to_be_checked()
+        expect(page.locator("#grid .caption").first).to_contain_text("detail at the bottom right")
+        assert crop in page.url
+        page.locator("#index").select_option("whole")  # back, by the selector
+        expect(page.get_by_text("Similar to a detail of")).to_be_visible()
+        assert crop in page.url
+        page.locator("#index").select_option("colors")  # it has no such work
+        expect(page.locator("#heading")).to_have_text("30 works")
+        assert "q=" not in page.url

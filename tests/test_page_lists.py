@@ -240,7 +240,7 @@ def test_works_without_a_value_are_a_choice_and_said_when_they_are_left_out(brow
     with visit(browser, gaps, viewport={"width": width, "height": 850}) as page:
         page.goto("/?between.year=1600..1604")
         expect(page.locator("#summary")).to_have_text(
-            re.compile(r"^2 works have no year and were left out\. Click")
+            re.compile(r"^2 works have no year and were left out\. Choose")
         )
         if width < 960:
             page.locator("#results .refine-button").click()
@@ -275,7 +275,7 @@ def test_matches_that_are_hardly_similar_are_not_called_most_similar(page, width
     page.goto("/?q=1:id:h60&in.artist=Blue+school")
     expect(page.locator("#heading")).to_have_text("Nothing is very similar")
     expect(page.locator("#summary")).to_contain_text(
-        "the nearest among the 10 of 30 works that meet"
+        "The nearest among the 10 works of 30 that meet"
     )
     page.get_by_role("button", name="Remove Artist").click()
     expect(page.locator("#heading")).to_have_text("29 works, most similar first")
@@ -401,17 +401,20 @@ def test_a_set_has_no_name_with_a_slash_and_is_emptied_or_deleted_by_name(page):
     page.goto("/")
     collect(page, 0)
     bar = page.get_by_role("region", name="Collected works")
-    page.once("dialog", lambda dialog: dialog.accept("boats/"))
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Rename").click()
+    naming = page.get_by_role("dialog", name="Name of the set")
+    expect(naming.get_by_role("textbox")).to_be_focused()
+    expect(naming.get_by_role("textbox")).to_have_value("My set")
+    naming.get_by_role("textbox").fill("boats/")
+    page.keyboard.press("Enter")
     expect(bar.locator("summary", has_text="▾")).to_have_text("boats ▾")
     bar.locator("summary", has_text="▾").click()
-    asked = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
     bar.get_by_role("button", name="Empty this set").click()
-    assert asked == ["Empty “boats”? It holds 1 work."]
+    sure = page.get_by_role("dialog", name="Empty “boats”? It holds 1 work.")
+    sure.get_by_role("button", name="Cancel").click()
     expect(bar.get_by_role("button", name="1 work")).to_be_visible()
-    page.once("dialog", lambda dialog: dialog.accept())
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Empty this set").click()
+    sure.get_by_role("button", name="Empty").click()
     expect(bar).to_be_hidden()

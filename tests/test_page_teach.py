@@ -165,22 +165,25 @@ def test_the_menu_of_a_match_compares_it_with_the_query_and_says_how_similar_it_
 
 def test_a_set_has_a_name_and_there_are_several(page):
     collect(page, 0)
-    page.once("dialog", lambda dialog: dialog.accept("Greens"))
     page.locator("#collection summary", has_text="My set").click()
     page.get_by_role("button", name="New set").click()
+    page.get_by_role("dialog", name="Name of the new set").get_by_role("textbox").fill("Greens")
+    page.get_by_role("button", name="Make it").click()
     collect(page, 120, 132)
     bar = page.get_by_role("region", name="Collected works")
     expect(bar.get_by_role("button", name="2 works")).to_be_visible()
     expect(card(page, "Hue 0").locator(".star")).to_have_attribute("aria-pressed", "false")
     page.get_by_label("Set", exact=True).select_option("My set")
     expect(bar.get_by_role("button", name="1 work")).to_be_visible()
-    page.once("dialog", lambda dialog: dialog.accept("Greens"))
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Rename").click()
+    naming = page.get_by_role("dialog", name="Name of the set")
+    naming.get_by_role("textbox").fill("Greens")
+    naming.get_by_role("button", name="Rename").click()
     expect(page.locator("#error")).to_contain_text("There is a set “Greens” already")
-    page.once("dialog", lambda dialog: dialog.accept())
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Delete this set").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(bar.locator("summary", has_text="Greens ▾")).to_be_visible()
 
 
@@ -213,9 +216,10 @@ def test_a_saved_set_becomes_a_facet(page):
     page.goto("/")
     page.get_by_label("Set", exact=True).select_option("My_set")
     expect(bar.get_by_role("button", name="3 works")).to_be_visible()
-    page.on("dialog", lambda dialog: dialog.accept())
     bar.locator("summary", has_text="▾").click()
     bar.get_by_role("button", name="Delete this set").click()
+    sure = page.get_by_role("dialog", name="Delete the saved set “My_set” for everybody?")
+    sure.get_by_role("button", name="Delete").click()
     expect(bar).to_be_hidden()
 
 
@@ -267,6 +271,7 @@ def test_a_concept_is_saved_exported_and_opened_again(page):
     page.get_by_label("Name of the concept").fill("greens")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#teach")).to_contain_text("Saved as the columns greens and greens_score")
+    expect(page.locator("#teach")).not_to_contain_text("Marks stay in this browser")
     expect(page.locator("#refine summary").filter(has_text="Greens").first).to_be_visible()
     with downloaded(page) as file:
         page.locator("#teach summary", has_text="Export").click()

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -679,6 +680,9 @@ def test_only_visitors_with_the_token_are_answered(museum):
     page = Visitor(app).get("/?token=wrong", headers={"accept": "text/html,*/*"})
     assert (page.status_code, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
     assert "Open the address that you were given" in page.text
+    for address in re.findall('href="([^"]+)"', page.text):  # it looks as the others do
+        assert Visitor(app).get(address).status_code == 200
+    assert Visitor(app).get("/page/app.js").status_code == 401
     assert "default-src 'none'" in page.headers["content-security-policy"]
     shown = Visitor(app, headers={"authorization": "Bearer open sesame"})
     assert shown.get("/api/indexes").status_code == 200

@@ -154,18 +154,30 @@ def test_the_page_checks_details_and_shows_where_they_are(page):
         check.click()
     expect(page).to_have_url(re.compile("verified=1"))
     expect(page.locator("#summary")).to_contain_text(
-        "percentiles compare with. Of 3 matches that were checked, 1 has parts"
+        "Among 3 other works. Of 3 matches that were checked, 1 has parts"
     )
-    expect(page.locator("#heading")).to_have_text("Works with the detail first")
+    expect(page.locator("#heading")).to_have_text("Works with the detail")
     best = page.locator("#grid li").first
     expect(best.locator("img")).to_have_attribute("alt", re.compile("detail at the .*"))
     expect(best).to_contain_text(", checked")
     expect(page.locator("#more")).to_have_text("Showing all 3 works")
+    # The others stand apart, and nothing is said of a detail in them, or of percentiles.
+    items = page.locator("#grid > li")
+    expect(items.nth(1)).to_have_text("Without the detail")
+    assert [items.nth(at).locator(".found").count() for at in (0, 2, 3)] == [1, 0, 0]
+    for at in (2, 3):
+        expect(items.nth(at)).not_to_contain_text("detail")
+    expect(page.locator("#grid .figures")).to_have_count(0)
+    items.nth(2).locator("a.picture").focus()
+    page.keyboard.press("d")  # the keys mean the work that has the focus
+    expect(page.locator("#viewer .quiet").first).to_have_text("2 of 3")
+    expect(page.locator("#viewer .found")).to_have_count(0)
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Undo the check").click()
     expect(check).to_be_visible()
     expect(page.locator("#grid li").first).not_to_contain_text(", checked")
     page.go_back()
-    expect(page.locator("#heading")).to_have_text("Works with the detail first")
+    expect(page.locator("#heading")).to_have_text("Works with the detail")
     page.get_by_label("Find works that contain it as a detail").uncheck()
     expect(page.locator("#summary")).to_contain_text("compared with whole pictures")
     expect(page.get_by_role("button", name=re.compile("check", re.I))).to_have_count(0)

@@ -1,6 +1,6 @@
 """Numbers as places in an order."""
 
-_HIGHEST = 99.995  # a percentile that four digits would call 100
+_HIGHEST = 99.995  # a percentile that two decimals would call 100
 
 
 def ordinal(number: int) -> str:
@@ -10,8 +10,5 @@ def ordinal(number: int) -> str:
 
 
 def percentile(value: float) -> str:
-    """Write a percentile as the page does: 91st, 46.3th, 99.98th; the highest is not the 100th."""
-    if value >= _HIGHEST:
-        return ">99.99th"
-    text = f"{value:.4g}"
-    return ordinal(int(text)) if text.isdecimal() else f"{text}th"
+    """Write a percentile as the page does, with two decimals; the highest is not 100."""
+    return ">99.99" if value >= _HIGHEST else f"{value:.2f}"

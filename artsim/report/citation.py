@@ -76,7 +76,7 @@ def match_figures(match: Match) -> str:
     """Write score, percentile, cosines and the place of the detail, for people."""
     parts = [f"{match.score:.3f}"]
     if match.percentile is not None:
-        parts.append(f"{percentile(match.percentile)} percentile")
+        parts.append(f"percentile {percentile(match.percentile)}")
     parts += [f"{name} {cosine:.3f}" for name, cosine in match.cosines.items()]
     parts += [f"at {match.box}"] if match.box is not None else []
     return " · ".join(parts)

@@ -24,11 +24,11 @@ from artsim.store import write_whole
 _LOG = logging.getLogger(__name__)
 
 _INCHES, _DPI = (11.0, 8.0), 150
-# Paul Tol's bright and vibrant schemes, distinct without red or green vision
-# (https://sronpersonalpages.nl/~pault/), then gray for all other classes.
+# The first of Paul Tol's bright and vibrant schemes (https://sronpersonalpages.nl/~pault/), the
+# others far from these and each other, also without green vision. All other classes are gray.
 _COLORS = (
-    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
-    "#ee7733", "#009988", "#cc3311", "#0077bb",
+    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#ee7733", "#009988",
+    "#cc3311", "#d24bff", "#f0b4d2", "#4b2dff", "#9687b4", "#0fe1a5", "#874b4b", "#ff69c3",
 )  # fmt: skip
 _OTHER = "#8d877c"  # three times as dark or light as the paper
 # Of classes in order, from low to high: each lighter than the one before, as on the page.
@@ -44,7 +44,7 @@ def draw_points(
     *,
     title: str | None = None,
 ) -> None:
-    """Draw a point for every image, in the color of its class if it is one of the ten largest.
+    """Draw a point for every image, in the color of its class if it is one of the 16 largest.
 
     Points have shape (N, 2), and NaN is not drawn. The ending of the file's name is the format, and
     the title is written above the classes.

@@ -42,6 +42,7 @@ class SearchPlan:
     missing: int  # rows that another index lacks
     unknown: Mapping[str, int]  # rows without a value, by the column of a condition
     left_out: frozenset[int]  # rows of the queries, and excluded ones
+    skipped: int  # how many of these meet the conditions
     caps: Sequence[tuple[ValueGroups, int]]  # see `pick`
     backend: SearchBackend
 
@@ -181,6 +182,8 @@ def make_plan(
             rows = both if rows is None else np.intersect1d(rows, both, assume_unique=True)
             searched, missing = len(rows), searched - len(rows)
     query_rows = [query.row for query in queries if query.row is not None]
+    left_out = frozenset((*query_rows, *excluded))
+    met = home.backend.keys(request.where, conditions) if rows is None else rows
     caps = [(home.works.groups(column), most) for column, most in request.max_per.items()]
     return SearchPlan(
         request=request,
@@ -192,7 +195,8 @@ def make_plan(
         searched=searched,
         missing=missing,
         unknown=home.works.filter.unknown(request.where, conditions),
-        left_out=frozenset((*query_rows, *excluded)),
+        left_out=left_out,
+        skipped=len(left_out) if met is None else int(np.isin([*left_out], met).sum()),
         caps=caps,
         backend=home.backend,
     )

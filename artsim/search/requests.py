@@ -181,6 +181,7 @@ class SearchAnswer:
     by: str  # the tap, or the aspects with their weights
     searched: int  # works that meet the conditions, and were compared
     best_of_each: bool = False  # ranked by the closest query
+    left_out: int = 0  # of these: works of the query, and excluded ones
     missing: int = 0  # works that meet the conditions but are not in another index compared by
     unknown: Mapping[str, int] = field(default_factory=dict)  # see `RowFilter.unknown`
     nothing: str = ""  # why there is no match, as a sentence

@@ -210,6 +210,7 @@ class Searcher:
             matches=good,
             by=plan.by,
             searched=plan.searched,
+            left_out=plan.skipped,
             best_of_each=request.best_of_each,
             missing=plan.missing,
             unknown=plan.unknown,
@@ -288,7 +289,7 @@ def _nothing(matches: Sequence[Match], request: SearchRequest) -> str:
     nearest = matches[0]
     rank = percentile(nearest.percentile or 0)
     return (
-        f"No good match: the nearest, {nearest.id}, is at the {rank} percentile of random pairs, "
+        f"No good match: the nearest, {nearest.id}, is at percentile {rank} of random pairs, "
         f"below the minimum of {request.min_percentile:g}"
     )
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from artsim.server.bodies import ComingBodies
 from artsim.server.pace import Pace
-from artsim.server.pages import locked_page
+from artsim.server.pages import OPEN, locked_page
 
 _QUERY_BYTES = 1 << 20  # of a request that is not an upload
 _PORT = re.compile(r":\d*$")  # after a host; an IPv6 address is in brackets
@@ -115,7 +115,7 @@ class Guard:
             reason = "this request comes from the page of another website; open this server's own"
             return await _refuse(403, reason)(scope, receive, send)
         visitor: object = (scope.get("client") or ("",))[0]
-        if self._digests:
+        if self._digests and path not in OPEN:
             query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
             token = self._known(query[0].encode()) if query else None
             if path == "/" and token is not None:
@@ -126,7 +126,7 @@ class Guard:
                 return await answer(scope, receive, send)
             visitor = self._shown(HTTPConnection(scope))
             if visitor is None:
-                return await _locked(path, headers)(scope, receive, send)
+                return await self._locked(path, headers)(scope, receive, send)
         wait = self._pace.wait(visitor) if scope["method"] == "POST" else 0.0
         if wait:
             late = _refuse(429, f"more than {self._limits.rate:g} questions a second; try again")
@@ -140,6 +140,14 @@ class Guard:
 
     def _may_ask(self, headers: Headers) -> bool:
         return headers.get("origin") in self._limits.origins or _is_own(headers)
+
+    def _locked(self, path: str, headers: Headers) -> Response:
+        """Refuse a visitor without a token: with a page for those who look for one."""
+        if path == "/" and "text/html" in headers.get("accept", ""):
+            page = locked_page(self._prefix)
+            page.headers.update(_HEADERS | {"connection": "close"})
+            return page
+        return _refuse(401, "open the address with its token: /?token=...")
 
     def _shown(self, request: HTTPConnection) -> bytes | None:
         """Return the token that a request carries, itself or in its cookie."""
@@ -205,15 +213,6 @@ class _Answer:
             headers["content-length"] = str(len(message["body"]))
             await self._send(self._error)
         await self._send(message)
-
-
-def _locked(path: str, headers: Headers) -> Response:
-    """Refuse a visitor without a token: with a page for those who look for one."""
-    if path == "/" and "text/html" in headers.get("accept", ""):
-        page = locked_page()
-        page.headers.update(_HEADERS | {"connection": "close"})
-        return page
-    return _refuse(401, "open the address with its token: /?token=...")
 
 
 def _refuse(status: int, reason: str) -> JSONResponse:

@@ -17,7 +17,7 @@ from artsim.search import Works
 from artsim.server.facets import facet_columns
 from artsim.store import indices
 
-_CLASSES = 10  # with a color of their own
+_CLASSES = 16  # with a color of their own
 _SHADES = 255  # of numbers
 _OTHER = -2  # a value without a color
 _CENTURY = "century of "  # a column of years
@@ -57,14 +57,22 @@ def colorings(works: Works) -> list[str]:
     return found
 
 
-def color_by(works: Works, name: str, rows: Rows) -> dict[str, Any]:
+def color_by(
+    works: Works, name: str, rows: Rows, met: NDArray[np.bool_] | None = None
+) -> dict[str, Any]:
     """Return the color of some works by a column, a label or "century of" a column of years.
+
+    Args:
+        works: The works of the index.
+        name: Of the column.
+        rows: The works, shape (N,).
+        met: Which of them are counted, shape (N,); None: all.
 
     Returns:
         values: for each row a class, or a shade from 0 (low) to 255 (high); -1 where there is no
         value, -2 where it is none of the classes. classes: The names of the most frequent values.
-        ordered: Whether they are numbers, from low to high. low, high: The ends of numbers or
-        years, else None. ends: What these are called.
+        others: How many more values there are. ordered: Whether they are numbers, from low to high.
+        low, high: The ends of numbers or years, else None. ends: What these are called.
 
     Raises:
         EvaluationError: If there is no such column.
@@ -75,23 +83,24 @@ def color_by(works: Works, name: str, rows: Rows) -> dict[str, Any]:
         # Away from 0, as century() in SQL: 400 BCE is in the 4th century before Christ.
         found = pc.round(pc.divide(years, 100.0), round_mode="towards_infinity")
         centuries = pc.if_else(pc.equal(found, 0), None, found)
-        return _classes("century", pc.cast(pc.cast(centuries, pa.int64()), pa.string()))
+        return _classes("century", pc.cast(pc.cast(centuries, pa.int64()), pa.string()), met)
     if name not in works.types:
         known = ", ".join([*works.fields, *works.labels])
         raise EvaluationError(f"no column {name!r}; choose from {known or 'none'}")
     column = works.column(name).take(indices(rows))
     if works.types[name] in _NUMBERS:
         return _shades(column, is_years=name in works.year_columns)
-    return _classes(name, column)
+    return _classes(name, column, met)
 
 
-def _classes(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
+def _classes(name: str, column: pa.ChunkedArray, met: NDArray[np.bool_] | None) -> dict[str, Any]:
     if pa.types.is_list(column.type):
         column = pc.list_element(
             pc.if_else(pc.equal(pc.list_value_length(column), 0), None, column), 0
         )
-    counts = pc.value_counts(column.drop_null())
-    counted = pa.table({part: counts.field(part) for part in ("values", "counts")})
+    counted = _counted(column)
+    if met is not None and len(counted) > _CLASSES:  # else a class keeps its color
+        counted = _counted(column.filter(pa.array(met)))
     most = counted.sort_by([("counts", "descending"), ("values", "ascending")])
     classes = in_order(most.column("values").slice(0, _CLASSES).to_pylist())
     colors = pc.index_in(column, pa.array(classes, column.type), skip_nulls=True)
@@ -100,11 +109,17 @@ def _classes(name: str, column: pa.ChunkedArray) -> dict[str, Any]:
     return {
         "values": colors.to_pylist(),
         "classes": [named[str(each)] for each in classes],
+        "others": len(counted) - len(classes),
         "ordered": are_ordered([str(each) for each in classes]),
         "low": None,
         "high": None,
         "ends": [],
     }
+
+
+def _counted(column: pa.ChunkedArray) -> pa.Table:
+    counts = pc.value_counts(column.drop_null())
+    return pa.table({part: counts.field(part) for part in ("values", "counts")})
 
 
 def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]]:
@@ -156,7 +171,7 @@ def _numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _shades(column: pa.ChunkedArray, *, is_years: bool) -> dict[str, Any]:
     numbers = pc.fill_null(_numbers(column), np.nan).to_numpy()
     known = np.isfinite(numbers)
-    found: dict[str, Any] = {"classes": [], "ordered": True}
+    found: dict[str, Any] = {"classes": [], "others": 0, "ordered": True}
     if not known.any():
         nothing = {"values": [-1] * len(numbers), "low": None, "high": None, "ends": []}
         return found | nothing

@@ -148,6 +148,7 @@ class MapIn(FacetsIn):
 
 Ids = Annotated[tuple[Text, ...], Field(max_length=1000)]
 Name = Annotated[str, Field(min_length=1, max_length=90)]
+UNNAMED = "Concept"  # one without a name
 
 
 class MarksIn(_Message):
@@ -164,7 +165,7 @@ class RankedIn(MarksIn, FacetsIn):
         None, description="The likeliest works without a mark; null: all works, with their marks"
     )
     marked: bool = Field(False, description="Works marked as positive are among the likeliest")
-    name: Name = Field("Concept", description="The heading of a page")
+    name: Name = Field(UNNAMED, description="The heading of a page")
 
 
 class TeachIn(MarksIn, FacetsIn):

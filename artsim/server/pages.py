@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from artsim.server.museum import Museum
 
 PAGE = Path(__file__).parent / "page"
+OPEN = ("/page/style.css", "/page/icon.svg")  # of the page that is shown without a token
 
 _OF_WORK = re.compile(r"-?\d*\.?\d+(?:@[\d.,]+)?:id:(.*)", re.DOTALL)  # as state.js writes a term
 
@@ -51,9 +52,9 @@ def missing_page(request: Request, reason: str, index: str | None = None) -> HTM
     )
 
 
-def locked_page() -> HTMLResponse:
-    """Return a page with the status 401 for visitors without a token; it loads nothing more."""
-    return _page("locked.html", 401)
+def locked_page(base: str) -> HTMLResponse:
+    """Return a page with the status 401 for visitors without a token."""
+    return _page("locked.html", 401, base=base)
 
 
 def _base(request: Request) -> str:

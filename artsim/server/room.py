@@ -277,19 +277,23 @@ class Room:
                 order = order[np.argsort(~np.isin(rows[order], met), kind="stable")]
             order = np.sort(order[:_POINTS])
             rows, points = rows[order], points[order]
+        are_met = None if met is None else np.isin(rows, met)
         found: dict[str, Any] = {
             "ids": self.works.take(rows, ["id"]).column(0).to_pylist(),
             "x": points[:, 0].round(4).tolist(),
             "y": points[:, 1].round(4).tolist(),
-            "met": None if met is None else np.isin(rows, met).astype(int).tolist(),
+            "met": None if are_met is None else are_met.astype(int).tolist(),
             "values": None,
             "classes": [],
+            "others": 0,
             "ordered": False,
             "low": None,
             "high": None,
             "ends": [],
         }
-        return found if wanted.label is None else found | color_by(self.works, wanted.label, rows)
+        if wanted.label is None:
+            return found
+        return found | color_by(self.works, wanted.label, rows, are_met)
 
     def groups(self) -> list[dict[str, Any]]:
         """Return the groups of neighbors on the map, named; see `name_groups`.

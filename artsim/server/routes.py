@@ -258,6 +258,7 @@ def _describe_answer(room: Room, answer: SearchAnswer) -> dict[str, Any]:
         "by": answer.by,
         "rows": room.store.rows,
         "searched": answer.searched,
+        "left_out": answer.left_out,
         "missing": answer.missing,
         "unknown": answer.unknown,
         "nothing": answer.nothing,

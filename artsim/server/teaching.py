@@ -23,7 +23,7 @@ from artsim.prediction import (
 )
 from artsim.report import set_page
 from artsim.server.collecting import works_of
-from artsim.server.messages import ConceptIn, MarksIn, Name, RankedIn, TeachIn
+from artsim.server.messages import UNNAMED, ConceptIn, MarksIn, Name, RankedIn, TeachIn
 from artsim.server.room import Room
 from artsim.server.visits import InRoom, MaySave
 from artsim.store import csv_text
@@ -142,10 +142,14 @@ def _page(room: Room, concept: Concept, name: str, chosen: Rows) -> str:
     ]
     yes, no = len(marked), len(concept.marks.of(False))
     about = (
-        f"The works most likely to show it, by a linear probe fitted to marked works ({yes} yes, "
-        f"{no} no). A score above 0.5 is a yes; only the marked works were checked."
+        f"The works most likely to show {_shown(name)}, learned from works that were marked ({yes} "
+        f"yes, {no} no). A score above 0.5 means yes; only the marked works were looked at."
     )
     return set_page(name, works, index=room.name, about=about, figures=figures)
+
+
+def _shown(name: str) -> str:
+    return "this" if name == UNNAMED else f"“{name}”"
 
 
 def _likeliest(room: Room, concept: Concept, wanted: RankedIn, met: Rows | None) -> Rows:

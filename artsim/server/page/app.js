@@ -4,9 +4,9 @@ import * as api from "./api.js";
 import { makeChips } from "./chips.js";
 import { MOST, makeCollection } from "./collect.js";
 import { makeDialogs } from "./dialog.js";
-import { byId, columnName, command, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
+import { byId, columnName, commands, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
 import { makeDuplicates } from "./duplicates.js";
-import { makeGrid } from "./grid.js";
+import { cardsOf, makeGrid } from "./grid.js";
 import { makeMapView } from "./mapview.js";
 import { makeQuerybar } from "./querybar.js";
 import { makeRefine } from "./refine.js";
@@ -23,9 +23,8 @@ const REMEMBERED = 30; // answers, for going back
 const SIMILAR = 90; // a percentile below which a match is not called similar
 const FEW = 20; // works of an index, below which percentiles say little
 const TOO_SMALL =
-  ". The detail is smaller than the parts of works that were embedded, so the right work may not come first; draw a larger one, or embed with more --tiles";
-const BY_PARTS =
-  ". A work counts by its most similar part, and so do the random works that percentiles compare with.";
+  "The detail is smaller than the parts of works that were embedded, so the right work may not come first; draw a larger one, or embed with more --tiles. ";
+const BY_PARTS = "Of each work, the part that is most similar counts.";
 const EDGE = 8; // pixels between a menu and the window's edge
 const ASK = 500; // milliseconds until the page asks again how far a check is
 const TYPING = 250; // milliseconds without a key after which words are looked for
@@ -201,10 +200,10 @@ const picked = {
   saved: reload,
   say,
   fail,
+  question: dialogs.ask,
 };
 const teach = makeTeach(byId("teach"), {
   ...picked,
-  ask: dialogs.ask,
   filters: () => states.filters(state),
   changed: () => render(),
 });
@@ -371,14 +370,23 @@ function drawTaught({ matches, searched }) {
 
 async function drawFound(signal, isAnswer) {
   const found = isAnswer ? await search(signal) : await browse(signal);
+  const about = isAnswer ? await aboutDetail() : [];
   await laid;
   if (signal.aborted) return;
   show(byId("results"), true);
   answer = isAnswer ? found : null;
-  const works = isAnswer ? found.matches.slice(0, state.k) : found.works;
-  grid.render(works, isAnswer);
+  const works = isAnswer ? found.matches.slice(0, state.k).map(withDetail) : found.works;
+  const hasSome = isAnswer && isChecked() && works.some(states.hasEvidence);
+  grid.render(works, isAnswer, {
+    divide: (work) => hasSome && !states.hasEvidence(work),
+    below: "Without the detail",
+  });
   const isWhole = works.length < state.k;
-  const all = !isAnswer ? found.total : isChecked() ? found.matches.length : found.searched;
+  const all = !isAnswer
+    ? found.total
+    : isChecked()
+      ? found.matches.length
+      : found.searched - found.left_out;
   left = isWhole ? 0 : (isAnswer ? Math.min(all, MOST) : all) - works.length;
   total = isWhole ? works.length : all;
   isRanked = isAnswer;
@@ -386,8 +394,10 @@ async function drawFound(signal, isAnswer) {
     ? found.total === found.rows
       ? many(found.total, "work")
       : `${count(found.total)} of ${count(found.rows)} works`
-    : isChecked() && works.some(states.hasEvidence)
-      ? "Works with the detail first"
+    : isChecked() && works.length
+      ? hasSome
+        ? "Works with the detail"
+        : "None has the detail"
       : isFar(found.rows, works)
         ? "Nothing is very similar"
         : isWhole
@@ -397,7 +407,7 @@ async function drawFound(signal, isAnswer) {
   const isTaught = state.view === "teach";
   byId("summary").replaceChildren(
     ...(isAnswer
-      ? [howFound(found), ...aboutDetail(), ...checking(found)]
+      ? [`${howFound(found)}. `, ...about, ...checking(found)]
       : isTaught
         ? []
         : [[...withoutValue(found.unknown).map((each) => `${each}.`), works.length ? invitation() : ""].join(" ")]),
@@ -408,7 +418,7 @@ async function drawFound(signal, isAnswer) {
   drawEnd(works.length);
   drawTools();
   document.title = `${isAnswer ? `Similar to ${nameOf(found)}` : heading} · ${byId("home").textContent}`;
-  say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : found.nothing);
+  say(works.length ? [heading, isAnswer && byId("summary").textContent].filter(Boolean).join(". ") : found.nothing);
 }
 
 /** Say why nothing was found; words that were meant are a link. */
@@ -443,16 +453,21 @@ function nameOf(found) {
 /** Return whether even the best match is no more similar than many others are. */
 const isFar = (rows, [best]) => rows >= FEW && (best?.percentile ?? 100) < SIMILAR;
 
-/** Describe among what an answer was found, and how. */
-function howFound({ rows, searched, missing, unknown, matches }) {
-  const all = many(rows, "work");
-  const nearest = isFar(rows, matches) ? "the nearest " : "";
-  const among = searched === rows ? all : `the ${count(searched)} of ${all} that meet the conditions`;
+/** Describe among what an answer was found, and how: the query itself is not counted. */
+function howFound({ rows, searched, left_out: skipped, missing, unknown, matches }) {
+  const nearest = isFar(rows, matches) && !isChecked() ? "The nearest among" : "Among";
+  const others = count(searched - skipped);
+  const [one, all] = skipped ? ["other work", "other works"] : ["work", "works"];
+  const some = searched - skipped === 1 ? one : all;
+  const among =
+    searched === rows
+      ? `${others} ${some}`
+      : `the ${others} ${some} of ${count(rows)} that meet the conditions`;
   const { taps } = index();
   const names = Object.keys(state.by).length ? Object.keys(state.by) : [taps[0].name];
   const titles = names.map((name) => taps.find((tap) => tap.name === name)?.title ?? name);
   return [
-    `${nearest}among ${among}`,
+    `${nearest} ${among}`,
     taps.length > 1 && !state.details ? `compared by ${titles.join(" and ").toLowerCase()}` : null,
     missing ? `${many(missing, "work")} left out, not in every index compared` : null,
     ...withoutValue(unknown),
@@ -462,15 +477,40 @@ function howFound({ rows, searched, missing, unknown, matches }) {
 }
 
 /** Say that a detail is compared with whole pictures or larger parts, and what would find it. */
-function aboutDetail() {
+async function aboutDetail() {
   if (!states.hasDetail(state.terms)) return [];
-  if (state.details) return states.isSmall(state.terms, index()) ? [TOO_SMALL, BY_PARTS] : [BY_PARTS];
-  const said = ". The detail is compared with whole pictures; to find works that contain it, ";
+  if (state.details) return [states.isSmall(state.terms, index()) && TOO_SMALL, !isChecked() && BY_PARTS].filter(Boolean);
+  const said = "The detail is compared with whole pictures; to find works that contain it, ";
   if (index().tiles) return [`${said}tick “Find works that contain it as a detail”.`];
+  for (const other of indexes.filter(({ tiles }) => tiles)) {
+    const there = await elsewhere(other);
+    if (!there.terms.length) continue;
+    const onclick = (event) => {
+      event.preventDefault();
+      change(there);
+    };
+    const href = states.address({ ...state, ...there });
+    return [said, make("a", { href, onclick }, `choose ${other.name}`), "."];
+  }
   const { collection, path } = index();
-  const embed = command(`artsim embed ${collection} --tiles 3 -o ${path}-tiles`);
-  const both = command(`artsim serve ${path} ${path}-tiles`);
-  return [`${said}make a second index with tiles: `, embed, ", and show both: ", both];
+  const embed = `artsim embed ${collection} --tiles 3 -o ${path}-tiles`;
+  return [`${said}make a second index with tiles, and show both:`, commands(embed, `artsim serve ${path} ${path}-tiles`)];
+}
+
+/** Return the changes that lead to another index: with the query, if all of it can be asked there. */
+async function elsewhere(other) {
+  const asked = await Promise.all(state.terms.map((term) => canAsk(term, other)));
+  const start = { ...states.START, index: other.name };
+  return state.terms.length && asked.every(Boolean) ? states.moved(state, other) : start;
+}
+
+/** Return whether another index has a part of the query; the same id may be of another work there. */
+async function canAsk({ id, text, url }, other) {
+  if (text !== undefined) return other.words;
+  if (id === undefined) return other.pictures && (url === undefined || other.urls);
+  const works = [index(), other].map(({ name }) => api.work(name, id));
+  const [here, there] = await Promise.all(works).catch(() => [{}, null]);
+  return there !== null && ["title", "width", "height"].every((name) => here[name] === there[name]);
 }
 
 /** Say how many works have no value in the columns of conditions, so that none meets them. */
@@ -494,14 +534,18 @@ function checking({ matches, searched }) {
   const found = matches.filter(states.hasEvidence).length;
   const some = found ? `${count(found)} ${found === 1 ? "has" : "have"}` : "none has";
   return [
-    `${states.hasDetail(state.terms) ? " " : ". "}Of ${many(matches.length, "match", "matches")} that were checked, ${some} parts that lie as in the detail. `,
+    `Of ${many(matches.length, "match", "matches")} that were checked, ${some} parts that lie as in the detail. `,
     button("Undo the check", () => change({ verified: false })),
   ];
 }
 
+/** Return a match; one that was checked and has not the detail shows no place of it. */
+const withDetail = (match) =>
+  isChecked() && !states.hasEvidence(match) ? { ...match, box: null } : match;
+
 function invitation() {
   const picture = isTouched ? ", or upload a picture" : ", or drop a picture anywhere";
-  return `Click a work to see similar ones${index().pictures ? picture : ""}.`;
+  return `Choose a work to see similar ones${index().pictures ? picture : ""}.`;
 }
 
 function drawNone() {
@@ -728,8 +772,8 @@ function listen() {
     typed = state;
   });
   byId("find").addEventListener("input", look);
-  byId("index").addEventListener("change", (event) =>
-    change({ ...states.START, index: event.target.value }),
+  byId("index").addEventListener("change", async ({ target }) =>
+    change(await elsewhere(indexes.find(({ name }) => name === target.value))),
   );
   byId("see-wall").addEventListener("click", () => change({ view: "wall" }));
   byId("see-map").addEventListener("click", () => change({ view: "map" }));
@@ -748,10 +792,16 @@ function listen() {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
+  document.addEventListener("click", oneClick, true);
   document.addEventListener("toggle", openInView, true);
   addEventListener("popstate", leave);
   byId("grid").addEventListener("keydown", pick);
   lookAgain = whenNear(byId("more"), more);
+}
+
+/** Take a double click for one: what it sets is not taken away again. */
+function oneClick(event) {
+  if (event.detail > 1 && event.target.closest("button[aria-pressed]")) event.stopPropagation();
 }
 
 /** Move what a menu opened into the window, above the bar of the collection. */
@@ -816,7 +866,7 @@ function shortcuts(event) {
 async function pick(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const item = event.target.closest("li");
-  const place = [...byId("grid").children].indexOf(item);
+  const place = cardsOf(byId("grid")).indexOf(item);
   const work = grid.works()[place];
   if (!work) return;
   if (event.key === "s") collection.toggle(work);

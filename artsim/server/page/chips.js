@@ -75,8 +75,8 @@ function filtersOf(state) {
     found.push(["Made within", value, { contemporary: null }]);
   }
   if (hasPercentiles(state) && state.minPercentile !== null) {
-    const value = `at least ${state.minPercentile}`;
-    found.push(["Percentile", value, { minPercentile: null }]);
+    const value = `${state.minPercentile}% of random pairs`;
+    found.push(["More similar than", value, { minPercentile: null }]);
   }
   return found;
 }

@@ -15,7 +15,8 @@ const TERMS = 16; // works of a query
  * @param bar The element of the bar.
  * @param actions index() describes the index; ask(ids) searches with works; teach(ids) teaches a
  *   concept with them; among(work, ids, other) shows a work of a set, beside
- *   another if one is given; saved() is called when a set was saved; say(text), fail(error).
+ *   another if one is given; saved() is called when a set was saved; question(text, yes, name)
+ *   asks the visitor, for a name if one is given; say(text), fail(error).
  */
 export function makeCollection(bar, actions) {
   let name = null; // of the index whose sets are read
@@ -359,14 +360,14 @@ export function makeCollection(bar, actions) {
       () => item.classList.add("lost"), // it is no longer in the index
     );
 
-  /** Ask for a name; null if the visitor gives none. */
-  function askName(text, wanted) {
-    const given = prompt(text, wanted)?.replace(/[/\\]+/g, " ").trim(); // it names files, too
-    return given?.slice(0, 90) || null;
+  /** Ask for a name; empty if the visitor gives none. */
+  async function askName(text, yes, wanted) {
+    const given = (await actions.question(text, yes, wanted)) || "";
+    return given.replace(/[/\\]+/g, " ").trim(); // it names files, too
   }
 
-  function start() {
-    const given = askName("Name of the new set", freeName(sets(), "New set"));
+  async function start() {
+    const given = await askName("Name of the new set", "Make it", freeName(sets(), "New set"));
     if (!given) {
       draw();
       return;
@@ -374,8 +375,8 @@ export function makeCollection(bar, actions) {
     set({ open: given, sets: { [given]: [], ...saved, ...state.sets } });
   }
 
-  function rename() {
-    const given = askName("Name of the set", state.open);
+  async function rename() {
+    const given = await askName("Name of the set", "Rename", state.open);
     if (!given || given === state.open) return;
     if (given in sets()) {
       actions.fail(new Error(`There is a set “${given}” already; choose another name.`));
@@ -389,16 +390,20 @@ export function makeCollection(bar, actions) {
     set({ open: given, sets: { [given]: ids(), ...others } });
   }
 
-  const isSure = (does) => confirm(`${does}? It holds ${many(ids().length, "work")}.`);
+  const isSure = (does) =>
+    actions.question(`${does} “${state.open}”? It holds ${many(ids().length, "work")}.`, does);
 
-  function empty() {
-    if (isSure(`Empty “${state.open}”`)) put([]);
+  async function empty() {
+    if (await isSure("Empty")) put([]);
   }
 
   async function remove() {
     const { open } = state;
     const isSaved = open in saved && actions.index().saves;
-    if (isSaved ? !confirm(`Delete the saved set “${open}” for everybody?`) : ids().length && !isSure(`Delete “${open}”`)) return;
+    const sure = isSaved
+      ? actions.question(`Delete the saved set “${open}” for everybody?`, "Delete")
+      : !ids().length || isSure("Delete");
+    if (!(await sure)) return;
     if (isSaved) {
       try {
         await api.deleteSet(name, open);
@@ -420,7 +425,7 @@ export function makeCollection(bar, actions) {
       await load();
       const column = columnOf(state.open);
       const replaces = column in saved;
-      if (replaces && !confirm(`Replace the saved set “${column}”?`)) return;
+      if (replaces && !(await actions.question(`Replace the saved set “${column}”?`, "Replace"))) return;
       await api.saveSet(name, { name: column, ids: ids(), replaces });
       actions.say(`Saved as the column ${column}`);
       if (column !== state.open) renameTo(column);

@@ -1,17 +1,10 @@
 /** The colors of the map: of classes, and of numbers from low to high. */
 
-const COLORS = [
-  "#4477aa",
-  "#ee6677",
-  "#228833",
-  "#ccbb44",
-  "#66ccee",
-  "#aa3377",
-  "#ee7733",
-  "#009988",
-  "#cc3311",
-  "#0077bb",
-];
+// Each far from all others, also without green vision, and from the paper and its grays by day and by night.
+const COLORS = (
+  "#4477aa #ee6677 #228833 #ccbb44 #66ccee #aa3377 #ee7733 #009988 " +
+  "#cc3311 #d24bff #f0b4d2 #4b2dff #9687b4 #0fe1a5 #874b4b #ff69c3"
+).split(" ");
 
 // From low to high, which differ in lightness too: violet, blue green, yellow.
 const SCALE = [

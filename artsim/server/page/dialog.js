@@ -34,12 +34,35 @@ export function makeDialogs(dialog, actions) {
     return ++turn;
   }
 
-  /** Ask before something is lost; return whether the visitor agrees. */
-  function ask(question, yes) {
+  /**
+   * Ask before something is lost, or for a name.
+   *
+   * @param yes What the button says that agrees.
+   * @param name The name to begin with, if one is asked for.
+   * @returns Whether the visitor agrees, or the name; false if not.
+   */
+  function ask(question, yes, name) {
     return new Promise((resolve) => {
-      const answer = (text, is) =>
-        make("button", { type: "button", onclick: () => (resolve(is), dialog.close()) }, text);
-      open(question, make("p", { className: "does" }, answer(yes, true), answer("Cancel", false)));
+      const end = (is) => (resolve(is), dialog.close());
+      const input = make("input", {
+        type: "text",
+        value: name,
+        maxLength: 90,
+        "aria-labelledby": "dialog-title",
+        onkeydown: (event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          agree();
+        },
+      });
+      const agree = () => end(name === undefined || input.value.trim() || false);
+      const answer = (text, run) => make("button", { type: "button", onclick: run }, text);
+      const buttons = make("p", { className: "does" }, answer(yes, agree), answer("Cancel", () => end(false)));
+      open(question, ...(name === undefined ? [] : [input]), buttons);
+      if (name !== undefined) {
+        input.focus();
+        input.select();
+      }
       dialog.addEventListener("close", () => resolve(false), { once: true });
     });
   }

@@ -20,13 +20,21 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** A command to type; a line does not end within an option's name. */
-export const command = (text) =>
-  make(
-    "code",
-    {},
-    text.split(/(?= )/).map((word) => (word.startsWith(" -") ? make("span", { className: "option" }, word) : word)),
-  );
+/** Commands to type, one a line, with a button that copies them. */
+export function commands(...lines) {
+  const code = make("code", {}, lines.join("\n"));
+  const copy = make("button", { type: "button", className: "plain", onclick: take }, "Copy");
+  async function take() {
+    try {
+      await navigator.clipboard.writeText(code.textContent);
+      copy.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(code); // not without https: the visitor copies what is selected
+    }
+    setTimeout(() => (copy.textContent = "Copy"), 2500);
+  }
+  return make("span", { className: "command" }, code, copy);
+}
 
 export const byId = (id) => document.getElementById(id);
 
@@ -138,13 +146,7 @@ export function dropWaiting() {
   waiting.clear();
 }
 
-const HIGHEST = 99.995; // a percentile that four digits would call 100
+const HIGHEST = 99.995; // a percentile that two decimals would call 100
 
-/** A percentile as people write it: 99.6th, 91st, 46.3th; the highest is not 100th. */
-export function percentile(value) {
-  if (value >= HIGHEST) return ">99.99th";
-  const text = String(Number(value.toPrecision(4)));
-  if (text.includes(".")) return `${text}th`;
-  const ending = /(^|[^1])[123]$/.test(text) ? ["st", "nd", "rd"][text.at(-1) - 1] : "th";
-  return text + ending;
-}
+/** A percentile with two decimals, as in the tables of the command line; the highest is not 100. */
+export const percentile = (value) => (value >= HIGHEST ? ">99.99" : value.toFixed(2));

@@ -1,13 +1,14 @@
 /** Duplicates: groups side by side with their evidence, to decide about and export. */
 
 import * as api from "./api.js";
-import { command, count, described, headline, later, make, many, show } from "./dom.js";
+import { commands, count, described, headline, later, make, many, show } from "./dom.js";
 import { keep, kept, whenKept } from "./kept.js";
 import { whenNear } from "./scrolling.js";
 import { download } from "./tools.js";
 
 const PAGE = 12; // groups shown at first, and added as the visitor scrolls
 const WAIT = 700; // milliseconds until the page asks again how far the search is
+const RENEW = 5000; // milliseconds until it asks whether 'artsim dupes' has found others
 const KINDS = {
   // With the words of 'artsim dupes' and its files.
   exact: "Exact copies",
@@ -23,13 +24,14 @@ const NOTHING = { keep: [], different: [] };
  *
  * @param section The element.
  * @param actions index() describes the index; among(work, ids, other, choices) opens works side by side, to
- *   decide about; say(text), fail(error).
+ *   decide about; question(text, yes) asks before decisions are lost; say(text), fail(error).
  */
 export function makeDuplicates(section, actions) {
   let index = null; // the name of the one that is shown
   let kind = ""; // of the groups that are shown; all if empty
   let shown = []; // groups
   let found = null; // the last answer
+  let drawn = ""; // what it was drawn of
   let decided = NOTHING; // ids of works to keep, and of works that are no duplicates
   const list = make("ul", { className: "groups", "aria-label": "Groups of duplicates" });
   const end = make("p", { className: "quiet" });
@@ -37,6 +39,11 @@ export function makeDuplicates(section, actions) {
   const done = make("p", { className: "quiet" }); // how many groups are decided
   section.append(head, list, end);
   const again = later(WAIT, () => section.hidden || render().catch(actions.fail));
+  const renew = later(RENEW, () => {
+    if (section.hidden) return;
+    if (document.visibilityState === "visible") render().catch(() => renew());
+    else renew();
+  });
   const lookAgain = whenNear(end, more);
 
   const read = () => {
@@ -57,12 +64,16 @@ export function makeDuplicates(section, actions) {
     const answer = await ask(0, signal);
     if (signal?.aborted || name !== index) return;
     if (found?.state === "looking" && answer.state === "ready") api.forget();
+    if (answer.state === "ready") renew();
+    else if (answer.state === "looking") again();
+    const now = JSON.stringify([name, kind, answer]);
+    if (now === drawn) return; // nothing moves, and nothing is read out again
+    drawn = now;
     const isOther = found?.total !== answer.total || found.works !== answer.works; // found by 'artsim dupes' since
     const isSame = !isOther && JSON.stringify(answer.groups) === JSON.stringify(shown.slice(0, answer.groups.length));
     found = answer;
     if (!isSame || !answer.groups.length) shown = answer.groups;
     draw();
-    if (found.state === "looking") again();
     lookAgain();
   }
 
@@ -115,9 +126,6 @@ export function makeDuplicates(section, actions) {
     const decisions = decided.keep.length + decided.different.length > 0;
     return [
       make("h2", {}, "Duplicates"),
-      make("p", { className: "quiet", role: "status" }, summary()),
-      isReady && !found.kinds.transformed ? notLooked() : "",
-      done,
       isReady && all
         ? make(
             "div",
@@ -129,15 +137,23 @@ export function makeDuplicates(section, actions) {
         : found.state === "failed"
           ? make("button", { type: "button", onclick: () => render().catch(actions.fail) }, "Try again")
           : "",
+      make("p", { className: "quiet", role: "status" }, summary()),
+      isReady && !found.kinds.transformed ? notLooked() : "",
+      done,
       isReady && decisions ? howToUse() : "",
     ];
   }
 
   const howToUse = () =>
-    make("p", { className: "quiet" }, "To use your decisions in evaluations, export them, then run ", command(`artsim dupes ${actions.index().path} --decisions duplicates.csv`));
+    make("p", { className: "quiet" }, "To use your decisions in evaluations, export them, then run ", commands(`artsim dupes ${actions.index().path} --decisions duplicates.csv`));
 
   const notLooked = () =>
-    make("p", { className: "quiet" }, "Copies that are cropped, mirrored or rotated are found here only if their vectors are very similar. To look for them, run ", command(`artsim dupes ${actions.index().path} --transformed`));
+    make(
+      "p",
+      { className: "quiet" },
+      "Copies that are cropped, mirrored or rotated are found here only if they look nearly the same. To look for all of them, run the following; this page then shows them.",
+      commands(`artsim dupes ${actions.index().path} --transformed`),
+    );
 
   function summary() {
     const all = many(found.rows, "work");
@@ -203,9 +219,11 @@ export function makeDuplicates(section, actions) {
           ? { text: "Not a duplicate", run: () => differ(several ? [of.id] : ids), isOn: () => isDifferent(of.id) }
           : null,
       ].filter(Boolean));
+    const place = (id) => (id === works[0].id ? "the first" : "the second");
+    const [said, exactly] = works.length === 2 && pairs.length ? evidence(pairs[0], place) : ["", ""];
     const lines = [
       scores.length ? `similarity ${scores.join("–")}` : "",
-      works.length === 2 && pairs.length ? evidence(pairs[0]) : "",
+      said,
       size > works.length ? `the first ${works.length} of ${count(size)} works` : "",
     ];
     return make(
@@ -215,7 +233,7 @@ export function makeDuplicates(section, actions) {
         "div",
         { className: "group-head" },
         make("h3", {}, `${number}. ${KINDS[of]}`),
-        make("p", { className: "quiet" }, lines.filter(Boolean).join(" · ")),
+        make("p", { className: "quiet", title: exactly }, lines.filter(Boolean).join(" · ")),
         make(
           "div",
           { className: "tools" },
@@ -269,7 +287,9 @@ export function makeDuplicates(section, actions) {
     }
   }
 
-  const forget = () => confirm("Forget all decisions about duplicates?") && decide(NOTHING);
+  async function forget() {
+    if (await actions.question("Forget all decisions about duplicates?", "Forget")) decide(NOTHING);
+  }
 
   whenKept(
     () => `duplicates ${index}`,
@@ -287,12 +307,14 @@ export function makeDuplicates(section, actions) {
   };
 }
 
-/** Say why two works are a pair. */
-function evidence({ kind, bits, score, transform }) {
-  if (kind === "exact") return "the same bytes";
-  if (kind === "transformed") return transform;
-  if (kind === "near") return bits ? `their fingerprints differ in ${bits} of 64 bits` : "their fingerprints are the same";
-  return score === null ? "" : "more similar than ordinary neighbors";
+/** Say why two works are a pair, for people and exactly; `place(id)` is what one is called. */
+function evidence({ kind, bits, score, transform, first, second }, place) {
+  if (kind === "exact") return ["the same file", "The same bytes"];
+  if (transform === "cropped") return [`${place(second)} is a part of ${place(first)}`, ""];
+  if (transform === "uncropped") return [`${place(first)} is a part of ${place(second)}`, ""];
+  if (kind === "transformed") return [transform, ""];
+  if (kind === "near") return [bits ? "nearly the same picture" : "the same picture", `Their fingerprints differ in ${bits} of 64 bits`];
+  return [score === null ? "" : "more similar than ordinary neighbors", ""];
 }
 
 /** Say what a work of a group of several is most surely a duplicate of. */
@@ -303,7 +325,8 @@ function strongest(work, works, pairs) {
     .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || (b.score ?? 0) - (a.score ?? 0));
   if (!best) return "";
   const other = best.first === work.id ? best.second : best.first;
-  const place = works.findIndex(({ id }) => id === other) + 1;
+  const number = works.findIndex(({ id }) => id === other) + 1;
+  const [said] = evidence(best, (id) => (id === work.id ? "this picture" : "that one"));
   const score = best.score === null ? "" : `similarity ${best.score.toFixed(3)}`;
-  return [`To work ${place}: ${evidence(best)}`, score].filter(Boolean).join(", ");
+  return [`To work ${number}: ${said}`, score].filter(Boolean).join(", ");
 }

@@ -4,7 +4,7 @@ import { picture } from "./api.js";
 import { described, make, outline, percentile, whereabouts } from "./dom.js";
 import { hasEvidence } from "./state.js";
 
-const NARROWEST = 0.55; // width by height of a place; pictures beyond are shown whole within it
+const NARROWEST = 0.75; // width by height of a place; pictures beyond are shown whole within it
 const WIDEST = 2.6;
 
 /**
@@ -20,6 +20,7 @@ export function makeGrid(list, actions) {
   let shown = []; // works, in order
 
   const links = () => [...list.querySelectorAll("a.picture")];
+  const cards = () => cardsOf(list);
 
   function step(event) {
     const all = links();
@@ -53,19 +54,27 @@ export function makeGrid(list, actions) {
   });
 
   return {
-    /** Show works; those that are there already stay, so that "more" keeps the place. */
-    render(works, isAnswer) {
+    /**
+     * Show works; those that are there already stay, so that "more" keeps the place.
+     *
+     * @param divide Says of a work whether it stands below the line, which says `below`.
+     */
+    render(works, isAnswer, { divide = () => false, below = "" } = {}) {
       const kind = `${isAnswer ? "answer" : "wall"} ${actions.index()}`;
       const differs = (work, at) =>
         ["id", "score", "box", "evidence"].some((name) => work[name] !== works[at]?.[name]);
       const stays = list.dataset.kind === kind && !shown.some(differs);
       if (!stays) list.replaceChildren();
-      [...list.children].forEach((item, at) => {
+      cards().forEach((item, at) => {
         const href = actions.href(works[at]);
         for (const link of item.querySelectorAll("a")) link.href = href;
       });
       const added = works.slice(stays ? shown.length : 0);
-      list.append(...added.map((work) => card(work, actions, isAnswer)));
+      const line = () => list.append(make("li", { className: "below" }, make("h3", {}, below)));
+      for (const work of added) {
+        if (divide(work) && !list.querySelector(".below")) line();
+        list.append(card(work, actions, isAnswer));
+      }
       list.dataset.kind = kind;
       shown = works;
       if (!stays && works.length) enter(links()[0]);
@@ -121,7 +130,8 @@ function card(work, actions, isAnswer) {
     make(
       "div",
       { className: "caption" },
-      work.score === undefined ? null : similarity(work, isAnswer),
+      // What was checked is not ranked by similarity.
+      work.score === undefined || Number.isFinite(work.evidence) ? null : similarity(work, isAnswer),
       // The picture is the same link; the tab key need not come to both.
       work.title
         ? make(
@@ -201,25 +211,23 @@ function buttons(work, actions, isAnswer) {
 /** Return the place of a card that holds an element. */
 function placeOf(element) {
   const item = element.closest("li");
-  return [...item.parentElement.children].indexOf(item);
+  return cardsOf(item.parentElement).indexOf(item);
 }
 
-/** Return how many are below a percentile: "All" only if it is all. */
-function shareOf(value) {
-  if (value === 100) return "All";
-  return `${value > 99.99 ? "More than 99.99" : Number(value.toPrecision(4))}% of`;
-}
+/** Return the cards of a list of works, without the line between two parts of it. */
+export const cardsOf = (list) => [...list.querySelectorAll(":scope > li:not(.below)")];
 
 /** How similar a match is to the query: its percentile, or else its score. */
 function similarity(work, isAnswer) {
   const score = work.score.toFixed(3);
-  const rank = work.percentile === null ? null : `${percentile(work.percentile)} percentile`;
+  const rank = work.percentile === null ? null : `percentile ${percentile(work.percentile)}`;
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
   const text = [
-    rank ? `${shareOf(work.percentile)} ${work.box ? "random parts are less similar to the most similar part of a random work" : "random pairs of works are less similar"}` : null,
+    rank
+      ? `More similar than ${percentile(work.percentile).replace(">", "")}% of ${work.box ? "random parts are to the most similar part of a random work" : "random pairs of works"}`
+      : null,
     `Score ${score}; ${isAnswer ? "1 is the same picture" : "above 0.5 is a yes"}`,
     shares.length > 1 ? shares.join(" + ") : null,
-    work.evidence ? `Evidence ${work.evidence.toFixed(1)} that it has the detail; from 6 it counts` : null,
   ]
     .filter(Boolean)
     .join(". ");

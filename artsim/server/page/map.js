@@ -146,15 +146,21 @@ export function makeMap(points, index, options) {
   /** Put the names of groups on the map, the largest first, where they do not overlap. */
   function drawNames() {
     const taken = [];
+    const by = scales();
+    const half = side() / 2;
+    const drawn = pictures ? apart().map((at) => [...toScreen(at, by), half, half]) : [];
     groups.forEach((group, place) => {
       const label = names.children[place];
-      const [x, y] = placed(group.x, group.y);
+      const [x, middle] = placed(group.x, group.y);
       const [w, h] = [label.offsetWidth / 2 + 6, label.offsetHeight / 2 + 3];
-      const isFree =
+      const isFree = (y, from) =>
         x > w && y > h && x < width - w && y < height - h &&
-        !taken.some((at) => Math.abs(at[0] - x) < at[2] + w && Math.abs(at[1] - y) < at[3] + h);
-      label.classList.toggle("away", !isFree);
-      if (!isFree) return;
+        !from.some((at) => Math.abs(at[0] - x) < at[2] + w && Math.abs(at[1] - y) < at[3] + h);
+      // Beside pictures if there is room near the middle of the group, else on paper of its own.
+      const places = [0, 1, -1, 2, -2, 3, -3].map((step) => middle + step * h);
+      const y = places.find((each) => isFree(each, [...taken, ...drawn])) ?? places.find((each) => isFree(each, taken));
+      label.classList.toggle("away", y === undefined);
+      if (y === undefined) return;
       taken.push([x, y, w, h]);
       label.style.transform = `translate(${x - w + 6}px, ${y - h + 3}px)`;
     });

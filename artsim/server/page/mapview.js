@@ -1,7 +1,7 @@
 /** The map's frame: what it is colored by, its legend, and its buttons. */
 
 import { groups as findGroups, map as findMap } from "./api.js";
-import { columnName, command, count, make, many, show } from "./dom.js";
+import { columnName, commands, count, make, many } from "./dom.js";
 import { GRADIENT, classColor } from "./colors.js";
 import { makeMap } from "./map.js";
 import { choice } from "./options.js";
@@ -31,8 +31,8 @@ export function makeMapView(section, actions) {
     });
     const legend = make("ul", { className: "legend" });
     const columns = index.colors;
-    const summary = make("p", { className: "quiet" });
-    const hint = make("p", { className: "quiet", role: "status" }); // while an area is drawn
+    const summary = make("span", {});
+    const hint = make("span", { role: "status" }); // while an area is drawn
     const refine = make("span", {});
     const color = make("span", {});
     const button = (name, text, run) =>
@@ -52,7 +52,7 @@ export function makeMapView(section, actions) {
     function press(on) {
       area.setAttribute("aria-pressed", String(on));
       map.draws(on);
-      show(summary, !on);
+      summary.classList.toggle("away", on); // it keeps its place, so that nothing below moves
       hint.textContent = on ? "Draw around the works, on the map." : "";
     }
     press(false);
@@ -61,8 +61,6 @@ export function makeMapView(section, actions) {
         "div",
         { className: "bar" },
         make("h2", {}, "Map"),
-        summary,
-        hint,
         make(
           "div",
           { className: "tools" },
@@ -90,6 +88,7 @@ export function makeMapView(section, actions) {
             button("Zoom in", "+", () => map.zoom(1.6)),
           ),
         ),
+        make("p", { className: "quiet one-place" }, summary, hint),
       ),
       legend,
       map.element,
@@ -100,8 +99,8 @@ export function makeMapView(section, actions) {
 
   return async function render(state, index, signal) {
     if (!index.map) {
-      const making = command(`artsim map ${index.path}`);
-      section.replaceChildren(make("p", { className: "none" }, "There is no map yet. To make one, run ", making));
+      const making = commands(`artsim map ${index.path}`);
+      section.replaceChildren(make("div", { className: "none" }, "There is no map yet. To make one, run", making));
       drawn = null;
       return;
     }
@@ -117,7 +116,7 @@ export function makeMapView(section, actions) {
     const met = points.met?.filter(Boolean).length ?? all;
     const heading = met === all ? many(all, "work") : `${count(met)} of ${many(all, "work")}`;
     drawn.summary.textContent = met
-      ? `${heading}; similar works are close together. Click one to see similar works.`
+      ? `${heading}; similar works are close together. Choose one to see similar works.`
       : "No works meet these conditions; remove one.";
     drawn.refine.replaceChildren(...actions.tools(met < all ? met : 0));
     drawn.color.replaceChildren(
@@ -135,7 +134,11 @@ export function makeMapView(section, actions) {
     points.values?.forEach((value, at) => {
       if (points.met?.[at] !== 0) works.set(value, (works.get(value) ?? 0) + 1);
     });
-    const rest = [["others", works.get(-2) ?? 0], ["no value", works.get(-1) ?? 0]];
+    const others = works.get(-2) ?? 0;
+    const rest = [
+      [`${many(points.others, "other value")}, gray: choose some in Refine to color them`, others],
+      ["no value", works.get(-1) ?? 0],
+    ];
     drawn.legend.replaceChildren(
       ...(points.low === null ? [] : [gradient(points)]),
       ...points.classes.map((name, at) =>
@@ -152,6 +155,9 @@ export function makeMapView(section, actions) {
           make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), `${name} (${count(number)})`),
         ),
     );
+    const { legend } = drawn;
+    if (legend.scrollWidth > legend.clientWidth) legend.tabIndex = 0; // on a phone, for the arrow keys
+    else legend.removeAttribute("tabindex");
     actions.say(`Map of ${heading}`);
   };
 }

@@ -225,10 +225,10 @@ function years(state, columns, change) {
 
 function leastPercentile(state, change) {
   const limits = { min: "0", max: "100", step: "any" };
-  const box = numberBox("Least percentile", state.minPercentile, limits, (value) =>
+  const box = numberBox("Least percentage of random pairs", state.minPercentile, limits, (value) =>
     change({ minPercentile: value === null ? null : Math.min(100, Math.max(0, value)) }),
   );
-  return field("Percentile", make("span", {}, "at least ", box, " of random pairs"));
+  return field("More similar than", make("span", {}, box, " % of random pairs"));
 }
 
 /** Make a box for a number; `changed` is given null when it is empty. */

@@ -30,6 +30,25 @@ export const START = {
   color: null, // the map's label
 };
 
+/** Return the changes that ask the same of another index, as far as it has what they are about. */
+export function moved(state, index) {
+  const has = (column) => index.fields.some(({ name }) => name === column);
+  return {
+    ...state,
+    index: index.name,
+    view: "wall",
+    details: looksInside(state.terms, index),
+    verified: false,
+    by: {}, // taps of the one index
+    lasso: [], // an area of its map
+    color: null,
+    conditions: state.conditions.filter(({ column }) => has(column)),
+    notSame: state.notSame.filter(has),
+    maxPer: Object.fromEntries(Object.entries(state.maxPer).filter(([column]) => has(column))),
+    k: PAGE,
+  };
+}
+
 /** How matches must be related to a query: without a query nothing is. */
 const { notSame, maxPer, earlierThan, contemporary, years, exclude, minPercentile } = START;
 export const UNRELATED = { notSame, maxPer, earlierThan, contemporary, years, exclude, minPercentile };

@@ -21,7 +21,7 @@ const NOTHING = { name: "", saved: null, yes: [], no: [] }; // saved: the name i
  *
  * @param panel The element.
  * @param actions index() describes the index; filters() narrows what is ranked; changed() draws the works again; saved() is called
- *   when a concept was saved; ask(question, yes) asks before marks are lost; details(work);
+ *   when a concept was saved; question(text, yes) asks before something is lost; details(work);
  *   say(text), fail(error).
  */
 export function makeTeach(panel, actions) {
@@ -73,15 +73,18 @@ export function makeTeach(panel, actions) {
     concept = isWhole ? { ...NOTHING, ...found } : NOTHING;
   }
 
+  /** Return whether a saved concept has these marks. */
+  const isSaved = () =>
+    known.some(({ positive, negative }) => {
+      const all = [...positive, ...negative];
+      const isSame = (mine, theirs) => mine.every((id) => theirs.includes(id));
+      return all.length === ids().size && isSame(concept.yes, positive) && isSame(concept.no, negative);
+    });
+
   /** Return whether the marks may go: they are saved, or the visitor agrees. */
   async function mayDiscard() {
     const marks = ids();
-    const isSaved = known.some(({ positive, negative }) => {
-      const all = [...positive, ...negative];
-      const isSame = (mine, theirs) => mine.every((id) => theirs.includes(id));
-      return all.length === marks.size && isSame(concept.yes, positive) && isSame(concept.no, negative);
-    });
-    return !marks.size || isSaved || actions.ask(`Discard ${many(marks.size, "mark")}?`, "Discard");
+    return !marks.size || isSaved() || actions.question(`Discard ${many(marks.size, "mark")}?`, "Discard");
   }
 
   function set(changes) {
@@ -222,7 +225,9 @@ export function makeTeach(panel, actions) {
       concept.yes.length ? exportMenu(exportIt, EXPORTS, note) : null,
       any ? button("again", "Start again", startAgain) : null,
       known.length ? opener() : null,
-      make("p", { className: "quiet" }, `Marks stay in this browser.${concept.yes.length ? ` To keep them: ${actions.index().saves ? "Save, or " : ""}Export.` : ""}`),
+      any && isSaved()
+        ? null
+        : make("p", { className: "quiet" }, `Marks stay in this browser.${concept.yes.length ? ` To keep them: ${actions.index().saves ? "Save, or " : ""}Export.` : ""}`),
       // Not where Start again was: a second click there takes nothing back.
       dropped ? button("undo", `Undo: ${many(dropped.yes.length + dropped.no.length, "mark")} back`, takeBack) : null,
     );
@@ -383,7 +388,7 @@ export function makeTeach(panel, actions) {
     try {
       const isKnown = known.some((each) => each.name === name);
       const replaces = concept.saved === name || isKnown;
-      if (isKnown && concept.saved !== name && !confirm(`Replace the saved concept “${name}”?`)) return;
+      if (isKnown && concept.saved !== name && !(await actions.question(`Replace the saved concept “${name}”?`, "Replace"))) return;
       const found = await api.saveConcept(index, { name, ...body(), replaces });
       set({ name, saved: name });
       const held = found.held_out;

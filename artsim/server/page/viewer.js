@@ -385,7 +385,7 @@ const isSize = (name, value, { width, height }) =>
 
 /** Return score and percentile of a match. */
 function figures({ score, percentile: rank }) {
-  const found = [`score ${score.toFixed(3)}`, rank === null ? "" : `${percentile(rank)} percentile`];
+  const found = [`score ${score.toFixed(3)}`, rank === null ? "" : `percentile ${percentile(rank)}`];
   return found.filter(Boolean).join(", ");
 }
 

@@ -1,0 +1,113 @@
+"""How the page looks and reacts in windows of several widths; see `test_page`."""
+
+import re
+
+import pytest
+from test_page import (  # noqa: F401 - fixtures
+    _patient,
+    address,
+    browser,
+    card,
+    expect,
+    museum,
+    visit,
+)
+
+from artsim.server.pages import PAGE
+
+
+@pytest.fixture
+def page(browser, address):  # noqa: F811 - the fixture
+    with visit(browser, address) as page:
+        yield page
+
+
+def test_no_question_is_a_box_of_the_browser():
+    for file in PAGE.glob("*.js"):
+        assert re.findall(r"(?<![\w.])(?:confirm|prompt|alert)\(", file.read_text()) == []
+
+
+def test_the_query_is_not_among_the_works_that_are_counted(page):
+    page.goto("/?q=1:id:h60&in.artist=Red+school")
+    expect(page.locator("#heading")).to_have_text("9 works, most similar first")
+    expect(page.locator("#summary")).to_have_text(
+        "Among the 9 other works of 30 that meet the conditions; compared by map/avg. "
+    )
+    page.locator("#grid a.picture").first.focus()
+    page.keyboard.press("d")
+    expect(page.locator(".viewer-top")).to_contain_text("1 of 9")
+    page.keyboard.press("Escape")
+    page.goto("/?q=1:id:h60&k=12")
+    expect(page.locator("#more")).to_have_text(re.compile("^Showing (12|24|29) of 29|all 29"))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("d")
+    expect(page.locator(".viewer-top")).to_contain_text("1 of 29")
+    page.keyboard.press("Escape")
+    page.goto("/?q=1:id:h60&in.artist=Blue+school")  # the query is none of them
+    expect(page.locator("#summary")).to_contain_text("among the 10 works of 30 that meet")
+
+
+def test_a_double_click_is_one_click_where_a_second_one_would_undo_it(page):
+    page.goto("/")
+    card(page, "Hue 0").hover()
+    star = card(page, "Hue 0").locator(".star")
+    star.dblclick()
+    expect(star).to_have_attribute("aria-pressed", "true")
+    star.click()
+    expect(star).to_have_attribute("aria-pressed", "false")
+    page.get_by_role("button", name="Teach").click()
+    yes = card(page, "Hue 0").get_by_role("button", name="Yes:")
+    yes.dblclick()
+    expect(yes).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#teach")).to_contain_text("1 work marked yes, 0 no")
+
+
+@pytest.mark.parametrize("width", [1300, 820, 390])
+def test_nothing_moves_while_an_area_is_drawn_and_the_bar_of_a_set_hides_no_map(page, width):
+    page.set_viewport_size({"width": width, "height": 860})
+    page.goto("/?view=map&color=artist")
+    area = page.get_by_role("button", name="Select an area")
+    before = [area.bounding_box(), page.locator(".map-frame").bounding_box()]
+    area.click()
+    expect(page.locator("#map .bar")).to_contain_text("Draw around the works")
+    assert [area.bounding_box(), page.locator(".map-frame").bounding_box()] == before
+    area.click()
+    page.goto("/?in.artist=Red+school")
+    page.get_by_role("button", name="Collect all 10").click()
+    page.get_by_role("button", name="Map").click()
+    frame = page.locator(".map-frame").bounding_box()
+    bar = page.get_by_role("region", name="Collected works").bounding_box()
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    end = page.locator(".map-frame").bounding_box()
+    assert end["y"] + end["height"] <= bar["y"]
+    if width > 400:  # it is seen at once
+        assert frame["y"] + frame["height"] <= bar["y"]
+
+
+def test_on_a_phone_words_are_whole_and_two_indexes_look_different(browser, address):  # noqa: F811
+    options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    with visit(browser, address, **options) as page:
+        page.goto("/")
+        expect(page.locator("#summary")).to_have_text(
+            "Choose a work to see similar ones, or upload a picture."
+        )
+        select = page.locator("#index")
+        wide = select.evaluate(
+            """each => {
+                const pen = document.createElement("canvas").getContext("2d");
+                pen.font = getComputedStyle(each).font;
+                return pen.measureText(each.selectedOptions[0].text).width;
+            }"""
+        )
+        assert select.bounding_box()["width"] > wide + 50  # with the room around its text
+        # Each word of a caption is on one line.
+        broken = page.locator("#grid .caption .by").evaluate_all(
+            r"""all => all.flatMap(({ firstChild: text }) =>
+                [...text.data.matchAll(/\S+/g)].filter(({ 0: word, index }) => {
+                    const range = document.createRange();
+                    range.setStart(text, index);
+                    range.setEnd(text, index + word.length);
+                    return range.getClientRects().length > 1;
+                }).map(([word]) => word))"""
+        )
+        assert broken == []
