@@ -50,7 +50,7 @@ class Loaded:
     tiles: Pixels | None = None  # (T, 3, H, W); see `tile_boxes`
     fault: str = ""  # of the file, that costs no pixel
     is_transparent: bool = False  # everywhere; its opaque pixels are taken
-    jpeg: bytes = field(default=b"", repr=False)  # the file, if it was left undecoded
+    jpeg: Pixels | None = field(default=None, repr=False)  # the file, if it was left undecoded
 
 
 @dataclass(frozen=True)
@@ -193,25 +193,32 @@ def _load_one(
     size = images.plain_jpeg_size(data, max_pixels) if leave_jpegs else None
     blank = np.empty(0, np.uint8)
     seconds = {"read": time.thread_time() - clock}
-    read_ = Loaded(key, blank, content_hash, *(size or (0, 0)), seconds, jpeg=data)
-    return read_ if size else _decode_one(read_, preprocessing, max_pixels, tiles, resize)
+    left = np.frombuffer(data, np.uint8) if size else None
+    read_ = Loaded(key, blank, content_hash, *(size or (0, 0)), seconds, jpeg=left)
+    return read_ if size else _decode_one(read_, data, preprocessing, max_pixels, tiles, resize)
 
 
 def decode_left(
     picture: Loaded, preprocessing: Preprocessing, *, max_pixels: int = images.MAX_PIXELS
 ) -> Loaded | Unloadable:
     """Decode a picture of which only the file was read, and fit it to the network's input."""
-    return _decode_one(picture, preprocessing, max_pixels, 0, _by_torch)
+    assert picture.jpeg is not None
+    return _decode_one(picture, picture.jpeg.tobytes(), preprocessing, max_pixels, 0, _by_torch)
 
 
 def _decode_one(
-    picture: Loaded, preprocessing: Preprocessing, max_pixels: int, tiles: int, resize: Resize
+    picture: Loaded,
+    data: bytes,
+    preprocessing: Preprocessing,
+    max_pixels: int,
+    tiles: int,
+    resize: Resize,
 ) -> Loaded | Unloadable:
     clock = [time.thread_time()]
     try:
         boxes = tile_boxes(tiles)
         shown = boxes[0].width / 100 if boxes else 1.0  # of each side, in a tile
-        found = _decode(picture.jpeg, preprocessing, max_pixels, shown)
+        found = _decode(data, preprocessing, max_pixels, shown)
         clock.append(time.thread_time())
         pixels = _fit(found.pixels, (found.width, found.height), preprocessing, resize)
         cut = [_cut(found, box, preprocessing, resize) for box in boxes]

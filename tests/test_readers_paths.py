@@ -9,7 +9,7 @@ from test_embed import contents, embed
 from artsim.inspection import inspect_collection
 from artsim.loader import Loaded, load
 from artsim.places import picture_file
-from artsim.readers import ReaderOptions, read_collection
+from artsim.readers import ReaderOptions, read_collection, walking
 from artsim.search.works import locate
 from artsim.splits.hashes import picture_hashes
 from artsim.store import Store
@@ -136,3 +136,30 @@ def test_pictures_are_excluded_by_name_or_path(pattern, reader, tmp_path, paint)
     assert sorted(images(catalog)) == ["b.png", "old/a.png"]
     assert inspect_collection(catalog).listed == 2
     assert catalog.notes == (() if reader == "folder" else ("rows left out by --exclude: 1",))
+
+
+def test_a_folder_of_pictures_is_walked_once_to_see_whose_records_it_has(
+    tmp_path, paint, monkeypatch
+):
+    for name in ("a/1.png", "a/b/2.png", "3.png"):
+        paint(tmp_path / "pictures" / name, (0, 0, 0))
+    walked = []
+    scan = walking.scan
+    monkeypatch.setattr(walking, "scan", lambda folder: walked.append(folder) or scan(folder))
+    assert read_collection(tmp_path / "pictures").reader == "folder"
+    folders = [tmp_path / "pictures" / name for name in ("", "a", "a/b")]
+    assert [walked.count(folder) for folder in folders] == [2, 1, 1]  # once without those below
+
+
+def test_what_was_found_below_a_folder_is_forgotten_at_the_end(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    with walking.walking_once():
+        first = walking.files_below(tmp_path, "*.json")
+        assert [each.name for each in walking.files_below(tmp_path, "*.json")] == ["a.json"]
+        (tmp_path / "b.json").write_text("{}")
+        assert [each.name for each in first] == ["a.json"]
+        assert [each.name for each in walking.files_below(tmp_path, "*.json")] == ["a.json"]
+        found = walking.files_below(tmp_path, "*", (".xml",))
+        assert list(found) == []
+    found = walking.files_below(tmp_path, "*.json")
+    assert [each.name for each in found] == ["a.json", "b.json"]

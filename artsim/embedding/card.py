@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
+import threading
+from collections import defaultdict, deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
@@ -17,9 +20,11 @@ from artsim import images
 from artsim.datatypes import Preprocessing
 from artsim.loader import Loaded, Pixels, Unloadable, decode_left, is_long, resized_size, submit
 
+_THREADS = 2  # one decodes while the other resizes
 _TOGETHER = 64  # pictures that a thread takes
-_AHEAD = 3  # times as many wait for the network
+_AHEAD = 4  # times as many are decoded or wait for the network
 _MOST = 2**27  # pixels of the JPEGs that are decoded at once: 400 MB
+_RESIZED = 2**25  # the same of those that are resized at once, in float32
 
 Pictures = Generator[Loaded | Unloadable]
 
@@ -31,15 +36,17 @@ def decode_on(
     *,
     max_pixels: int = images.MAX_PIXELS,
 ) -> Pictures:
-    """Decode the JPEGs that the loader has left, in a thread; the order stays.
+    """Decode the JPEGs that the loader has left, in two threads; the order stays.
 
     What the device cannot decode the CPU decodes, or refuses.
     """
-    stream = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]  # torch's
+    streams = threading.local()
 
     def work(group: list[Loaded | Unloadable]) -> list[Loaded | Unloadable]:
-        left = [n for n, each in enumerate(group) if isinstance(each, Loaded) and each.jpeg]
-        with torch.cuda.stream(stream) if stream is not None else nullcontext():
+        left = [
+            n for n, each in enumerate(group) if isinstance(each, Loaded) and each.jpeg is not None
+        ]
+        with _stream_of(streams, device):
             found = _fitted([group[n] for n in left], preprocessing, device)  # type: ignore[misc]  # they are loaded
         for n, pixels in zip(left, found, strict=True):
             picture = group[n]
@@ -47,11 +54,11 @@ def decode_on(
             if pixels is None:
                 group[n] = decode_left(picture, preprocessing, max_pixels=max_pixels)
             else:
-                group[n] = replace(picture, pixels=pixels, jpeg=b"")
+                group[n] = replace(picture, pixels=pixels, jpeg=None)
         return group
 
     waiting: deque[Future[list[Loaded | Unloadable]]] = deque()
-    with closing(pictures), ThreadPoolExecutor(1, thread_name_prefix="artsim-jpegs") as pool:
+    with closing(pictures), ThreadPoolExecutor(_THREADS, thread_name_prefix="artsim-jpegs") as pool:
         try:
             for group in _groups(pictures):
                 waiting.append(submit(pool, work, group))
@@ -61,6 +68,15 @@ def decode_on(
                 yield from waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _stream_of(streams: threading.local, device: torch.device) -> AbstractContextManager[Any]:
+    """Return this thread's stream of a GPU, as a context."""
+    if device.type != "cuda":
+        return nullcontext()
+    if not hasattr(streams, "own"):
+        streams.own = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's
+    return torch.cuda.stream(streams.own)
 
 
 def _groups(pictures: Iterator[Loaded | Unloadable]) -> Iterator[list[Loaded | Unloadable]]:
@@ -83,14 +99,13 @@ def _fitted(
     """Decode JPEGs and fit them to the network's input; None for those that it cannot."""
     if not pictures:
         return []
-    data = [torch.frombuffer(bytearray(each.jpeg), dtype=torch.uint8) for each in pictures]
+    files = [np.require(each.jpeg, requirements="W") for each in pictures]  # torch warns otherwise
     try:
-        decoded = decode_jpeg(data, ImageReadMode.RGB, device=device)
-        fitted = [
-            _fit(image, (picture.width, picture.height), preprocessing)
-            for image, picture in zip(decoded, pictures, strict=True)
-        ]
-        return list(torch.stack(fitted).cpu().numpy())
+        decoded = decode_jpeg(
+            [torch.from_numpy(file) for file in files], ImageReadMode.RGB, device=device
+        )
+        sizes = [(picture.width, picture.height) for picture in pictures]
+        return list(_fit(decoded, sizes, preprocessing).cpu().numpy())
     except RuntimeError:  # of one of them, or there is no memory for all
         if device.type == "cuda":
             # The decoder has a stream of its own, which does not wait for what was begun on this
@@ -101,24 +116,39 @@ def _fitted(
     return [_fitted([each], preprocessing, device)[0] for each in pictures]
 
 
-def _fit(image: Tensor, size: tuple[int, int], preprocessing: Preprocessing) -> Tensor:
-    """Resize, then cut or pad, (3, H, W), as the loader does.
+def _fit(
+    decoded: Sequence[Tensor], sizes: Sequence[tuple[int, int]], preprocessing: Preprocessing
+) -> Tensor:
+    """Resize, then cut or pad, as the loader does; those of one size together: (N, 3, H, W).
 
     Raises:
-        RuntimeError: If the picture is not of its header's size, or too long to be resized here.
+        RuntimeError: If one is not of its header's size, or too long to be resized here.
     """
-    width, height = resized_size(size, preprocessing)
-    if image.shape[1:] != size[::-1] or is_long((width, height), preprocessing.size):
-        raise RuntimeError("left to the CPU")
-    image = functional.resize(
-        image,
-        [height, width],
-        functional.InterpolationMode(preprocessing.interpolation),
-        antialias=True,
-    )
-    y, x = (max(preprocessing.size[side] - image.shape[1 + side], 0) for side in (0, 1))
+    fitted = decoded[0].new_empty((len(decoded), 3, *preprocessing.size))
+    rows_of: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for row, (image, size) in enumerate(zip(decoded, sizes, strict=True)):
+        resized = resized_size(size, preprocessing)
+        if image.shape[1:] != size[::-1] or is_long(resized, preprocessing.size):
+            raise RuntimeError("left to the CPU")
+        rows_of[size].append(row)
+    for size, rows in rows_of.items():
+        width, height = resized_size(size, preprocessing)
+        most = max(_RESIZED // (size[0] * size[1]), 1)
+        for some in (rows[start : start + most] for start in range(0, len(rows), most)):
+            batch = functional.resize(
+                torch.stack([decoded[row] for row in some]),
+                [height, width],
+                functional.InterpolationMode(preprocessing.interpolation),
+                antialias=True,
+            )
+            fitted[some] = _cut_or_pad(batch, preprocessing)
+    return fitted
+
+
+def _cut_or_pad(batch: Tensor, preprocessing: Preprocessing) -> Tensor:
+    y, x = (max(preprocessing.size[side] - batch.shape[2 + side], 0) for side in (0, 1))
     if x or y:
         edges = [x // 2, y // 2, x - x // 2, y - y // 2]
-        image = functional.pad(image, edges, fill=list(preprocessing.fill))
-    fitted: Tensor = functional.center_crop(image, list(preprocessing.size))
-    return fitted
+        batch = functional.pad(batch, edges, fill=list(preprocessing.fill))
+    cut: Tensor = functional.center_crop(batch, list(preprocessing.size))
+    return cut

@@ -10,8 +10,9 @@ import PIL
 import pyarrow as pa
 
 from artsim import images
+from artsim.embedding.loaders import LoadSettings, load_in_processes
 from artsim.errors import ModelError
-from artsim.loader import Loaded, Unloadable, load
+from artsim.loader import Loaded, Unloadable
 from artsim.models import Extractor
 from artsim.places import picture_file
 from artsim.store import Failure, Part
@@ -72,6 +73,7 @@ class EmbedJob:
     chunks: int = 1  # of the run
     part_rows: int = 1024  # pictures of a chunk, at most
     by_torch: bool = False  # pictures are resized by torch; see `are_many`
+    in_processes: bool = False  # pictures are loaded in processes; see `is_worth_processes`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +102,7 @@ class Receipt:
 def load_chunks(
     chunks: Iterator[Chunk], job: EmbedJob, extractor: Extractor
 ) -> Generator[Loaded | Unloadable]:
-    """Load the pictures of chunks in threads, in order and ahead of their use.
+    """Load the pictures of chunks, in order and ahead of their use.
 
     Each picture's key is its row in its chunk. Rows that a chunk refuses are left out.
     """
@@ -113,15 +115,15 @@ def load_chunks(
     on_card = bool(extractor.passport.decoder)
     if on_card and job.tiles:
         raise ModelError("tiles are cut from pictures that a CPU decodes; leave out --decoder gpu")
-    pictures = load(
-        files,
-        extractor.preprocessing,
+    settings = LoadSettings(
+        preprocessing=extractor.preprocessing,
         workers=job.settings.workers,
         max_pixels=job.settings.max_pixels,
         tiles=job.tiles,
         leave_jpegs=on_card,
         by_torch=job.by_torch,
     )
+    pictures = load_in_processes(files, settings) if job.in_processes else settings.load(files)
     if on_card:
         from artsim.embedding.card import decode_on  # torchvision
 

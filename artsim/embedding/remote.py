@@ -89,6 +89,7 @@ class RemoteEngine:
             root=job.root.absolute(),  # the working directory of a worker may be another
             staging=job.staging.absolute(),
             settings=replace(job.settings, workers=workers),
+            in_processes=False,  # to start them for each chunk takes longer than they save
         )
         left = iter(chunks)
         with closing(self._team):

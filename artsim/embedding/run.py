@@ -15,6 +15,7 @@ from artsim import index  # its names load FAISS when they are used
 from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt
 from artsim.embedding.engines import Engine, LocalEngine
+from artsim.embedding.loaders import is_worth_processes
 from artsim.embedding.plan import ON_WEB, EmbedPlan, make_plan
 from artsim.embedding.update import (
     apply_plan,
@@ -121,6 +122,7 @@ def embed_collection(
             # with the same bytes.
             by_torch=store.manifest.passport.backend == "torch"
             or are_many(len(rows), store.manifest.tiles),
+            in_processes=is_worth_processes(total, settings.workers, extractor),
         )
         first = store.manifest.next_part
         chunks = _chunks(rows, plan, first, size)

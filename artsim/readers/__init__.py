@@ -46,6 +46,7 @@ from artsim.readers.rows import no_room
 from artsim.readers.shards import folder_of, is_pattern, shards
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_table
 from artsim.readers.vocabulary import NAMES, note_own_names, with_vocabulary
+from artsim.readers.walking import walking_once
 
 __all__ = [
     "DEFAULT_OPTIONS",
@@ -223,9 +224,10 @@ def _is_empty(folder: Path) -> bool:
 
 def _detect(path: Path) -> str:
     named = _OF_PATTERNS if is_pattern(path) else READERS
-    for name in named:
-        if READERS[name].detects(path):
-            return name
+    with walking_once():
+        for name in named:
+            if READERS[name].detects(path):
+                return name
     if is_picture(path.name):
         raise ReaderError(f"{path} is one picture; name the folder or the table that lists it")
     raise ReaderError(

@@ -126,9 +126,7 @@ def record_files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
         return
-    for file in files_below(path):
-        if file.name.lower().endswith(SUFFIXES):
-            yield file
+    yield from files_below(path, suffixes=SUFFIXES)
 
 
 def _keys(records: Sequence[Mapping[str, Any]]) -> dict[str, Key]:

@@ -132,9 +132,7 @@ def _files(path: Path, patterns: Iterable[str]) -> Iterator[Path]:
         yield path
         return
     for pattern in patterns:
-        for file in files_below(path, pattern):
-            if file.name.lower().endswith(SUFFIXES):
-                yield file
+        yield from files_below(path, pattern, SUFFIXES)
 
 
 def _rows(

@@ -9,9 +9,9 @@ from pathlib import Path, PurePath
 import pyarrow as pa
 
 from artsim.datatypes import Catalog
-from artsim.places import CONTAINERS
+from artsim.places import CONTAINERS, scan
 from artsim.readers.nested import Flat
-from artsim.readers.pictures import is_hidden
+from artsim.readers.pictures import files_with, is_hidden
 from artsim.readers.rows import Row
 
 _DEPTH = 3  # folders: data/, or default/train/ as Hugging Face converts data sets
@@ -27,18 +27,30 @@ def shards(path: Path, suffix: str) -> list[Path]:
     if path.is_file():
         return [path] if path.name.lower().endswith(suffix) else []
     folder = folder_of(path)
-    if is_pattern(path):
-        patterns: Iterable[str] = [path.relative_to(folder).as_posix()]
-    else:
-        patterns = ("*/" * depth + "*" for depth in range(_DEPTH))
-    found = (file for pattern in patterns for file in sorted(folder.glob(pattern)))
+    if not is_pattern(path):
+        return _near(folder, suffix)
     return [
         file
-        for file in found
+        for file in sorted(folder.glob(path.relative_to(folder).as_posix()))
         if file.name.lower().endswith(suffix)
         and not any(map(is_hidden, file.relative_to(folder).parts))
         and file.is_file()
     ]
+
+
+def _near(folder: Path, suffix: str) -> list[Path]:
+    """List the files of a folder, then of its folders, then of theirs."""
+    found: list[Path] = []
+    folders = [folder]
+    for _ in range(_DEPTH):
+        below: list[Path] = []
+        for each in folders:
+            found += files_with(each, [suffix])
+            with scan(each) as entries:
+                names = [entry.name for entry in entries if entry.is_dir()]
+            below += [each / name for name in sorted(names) if not is_hidden(name)]
+        folders = below
+    return found
 
 
 def is_pattern(path: Path) -> bool:

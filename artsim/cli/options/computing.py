@@ -47,7 +47,7 @@ compile_option = click.option(
     "compiling",
     type=click.Choice(["auto", "on", "off"]),
     default="auto",
-    help="Let torch compile the model first.  [default: on a GPU, for 200,000 pictures and more]",
+    help="Let torch compile the model first.  [default: on a GPU, for a million pictures and more]",
 )
 
 decoder_option = click.option(
