@@ -411,3 +411,20 @@ def test_without_a_token_the_menu_says_how_marks_are_kept(browser, museum):  # n
         with downloaded(page) as found:
             concept.get_by_role("button", name="likeliest, as CSV").click()
         assert found[0] == "boats.csv"
+
+
+def test_where_the_page_cannot_save_it_gives_the_command_that_does_to_copy(browser, museum):  # noqa: F811
+    with serving(make_app(museum)) as address, visit(browser, address) as page:  # noqa: F811
+        page.goto("/?view=teach")
+        mark(page, 0, "yes")
+        page.get_by_label("Name of the concept").fill("warm reds")
+        page.locator("#teach summary", has_text="Export").click()
+        command = page.locator("#teach .note code")
+        expect(command).to_have_text(
+            "artsim teach warm_reds --index colors --marks warm_reds-marks.csv"
+        )
+        expect(page.locator("#teach .note")).to_contain_text("To keep the marks")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.locator("#teach .note").get_by_role("button", name="Copy").click()
+        expect(page.locator("#teach .note").get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == command.text_content()

@@ -692,7 +692,7 @@ function listTools() {
   ];
 }
 
-const exported = () => (total === 1 ? "Exports the work." : `Exports ${extent()} works.`);
+const exported = () => [total === 1 ? "Exports the work." : `Exports ${extent()} works.`];
 
 /** Return the works that `extent` names. */
 const listed = async () => (isRanked ? grid.works() : (await browse(undefined, MOST)).works);

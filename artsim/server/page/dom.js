@@ -22,7 +22,8 @@ export function make(tag, properties = {}, ...children) {
 
 /** Commands to type, one a line, with a button that copies them. */
 export function commands(...lines) {
-  const code = make("code", {}, lines.join("\n"));
+  const words = lines.map((line) => line.split(/( )/).map((word) => make("span", {}, word)));
+  const code = make("code", {}, words.flatMap((line, at) => (at ? ["\n", ...line] : line)));
   const copy = make("button", { type: "button", className: "plain", onclick: take }, "Copy");
   async function take() {
     try {

@@ -159,7 +159,8 @@ export function makeDuplicates(section, actions) {
     const all = many(found.rows, "work");
     if (found.state === "failed") return `The search stopped: ${found.reason}.`;
     if (found.state === "too many") {
-      return `There are too many works (${count(found.rows)}) to look for duplicates here. Run 'artsim dupes ${actions.index().path}': this page then shows what it found.`;
+      const looking = commands(`artsim dupes ${actions.index().path}`);
+      return [`There are too many works (${count(found.rows)}) to look for duplicates here. Run the following: this page then shows what it found.`, looking];
     }
     if (found.state !== "ready") {
       const part = found.works ? ` ${Math.floor((100 * found.done) / found.works)}%` : "";

@@ -1,7 +1,7 @@
 /** Teaching a concept: works are marked yes or no, and the page ranks all others at each mark. */
 
 import * as api from "./api.js";
-import { byId, columnOf, count, described, later, make, many, show } from "./dom.js";
+import { byId, columnOf, commands, count, described, later, make, many, show } from "./dom.js";
 import { keep, kept, whenKept } from "./kept.js";
 import { download, exportMenu } from "./tools.js";
 
@@ -406,10 +406,11 @@ export function makeTeach(panel, actions) {
   const file = (kind) => `${columnOf(concept.name) || "concept"}${kind === "all" ? "-marks.csv" : `.${kind}`}`;
 
   /** Say how the marks become columns of the index, where the page cannot save them. */
-  const note = () =>
-    actions.index().saves
-      ? WITH_MARKS
-      : `${WITH_MARKS}\n\nTo keep the marks, export them, then run:\nartsim teach ${columnOf(concept.name) || "NAME"} --index ${actions.index().path} --marks ${file("all")}`;
+  function note() {
+    if (actions.index().saves) return [WITH_MARKS];
+    const keeping = `artsim teach ${columnOf(concept.name) || "NAME"} --index ${actions.index().path} --marks ${file("all")}`;
+    return [`${WITH_MARKS} To keep the marks, export them, then run:`, commands(keeping)];
+  }
 
   async function exportIt(kind) {
     try {

@@ -52,13 +52,13 @@ export function sizes() {
  *
  * @param save Saves it as a kind.
  * @param kinds Their names, for visitors.
- * @param note Gives a sentence to put below them when the menu is opened.
+ * @param note Gives what to put below them when the menu is opened: texts and elements.
  */
-export function exportMenu(save, kinds = EXPORTS, note = () => "") {
+export function exportMenu(save, kinds = EXPORTS, note = () => []) {
   const said = make("p", { className: "quiet note" });
   const menu = make(
     "details",
-    { className: "menu", ontoggle: () => menu.open && (said.textContent = note()) },
+    { className: "menu", ontoggle: () => menu.open && said.replaceChildren(...note()) },
     make("summary", { "data-keep": "export" }, "Export"),
     make(
       "div",
