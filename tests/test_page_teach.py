@@ -414,7 +414,7 @@ def test_without_a_token_the_menu_says_how_marks_are_kept(browser, museum):  # n
 
 
 def test_where_the_page_cannot_save_it_gives_the_command_that_does_to_copy(browser, museum):  # noqa: F811
-    with serving(make_app(museum)) as address, visit(browser, address) as page:  # noqa: F811
+    with serving(make_app(museum)) as address, visit(browser, address) as page:
         page.goto("/?view=teach")
         mark(page, 0, "yes")
         page.get_by_label("Name of the concept").fill("warm reds")

@@ -418,8 +418,12 @@ export function makeMap(points, index, options) {
     name(given) {
       groups = given;
       names.replaceChildren(
-        ...groups.map((group) => make("span", { title: `${group.works} works` }, group.name)),
+        ...groups.map((group) => make("span", { title: `${group.works} works` }, make("b", {}, group.name))),
       );
+      for (const label of names.children) {
+        const { width: wide } = label.firstChild.getBoundingClientRect();
+        if (wide) label.style.width = `calc(${wide}px + 1rem)`; // no wider than its longest line
+      }
       soon();
     },
     draws(on) {
