@@ -82,6 +82,19 @@ def test_parts_are_larger_in_a_large_catalog_but_never_too_large_for_memory(work
     assert EmbedSettings(part_rows=7).rows_of_part(works, numbers) == 7
 
 
+@pytest.mark.parametrize(
+    ("works", "text", "rows"),
+    [
+        (1000, 1000 * 1200, 1024),
+        (1000, 1000 << 20, 16),  # a novel for each
+        (2_000_000, 2_000_000 * 1200, 13_981),
+        (3, 3 << 30, 1),
+    ],
+)
+def test_parts_are_smaller_where_texts_are_long(works, text, rows):
+    assert EmbedSettings().rows_of_part(works, 512, text) == rows
+
+
 @pytest.mark.parametrize(("many", "tiles", "by_torch"), [(7, 0, 0), (6, 0, 6), (30, 2, 30)])
 def test_many_pictures_and_tiles_are_resized_by_torch(
     museum, tmp_path, toy, monkeypatch, many, tiles, by_torch
@@ -98,6 +111,15 @@ def test_wide_vectors_and_tiles_make_smaller_parts(museum, tmp_path, toy, monkey
     monkeypatch.setattr("artsim.embedding.chunks._PART_BYTES", 4 * 3 * (1 + 2**2) * 2)
     embed(museum, tmp_path / "i", toy, EmbedSettings(batch_size=2, tiles=2))
     assert [part.rows for part in Store.open(tmp_path / "i").manifest.parts] == [2, 2, 2]
+
+
+def test_long_texts_make_smaller_parts_and_the_same_rows(museum, tmp_path, toy, monkeypatch):
+    embed(museum, tmp_path / "i", toy)
+    whole = contents(tmp_path / "i")
+    monkeypatch.setattr("artsim.embedding.chunks._PART_TEXT", 1)
+    embed(museum, tmp_path / "j", toy, EmbedSettings(batch_size=2))
+    assert [part.rows for part in Store.open(tmp_path / "j").manifest.parts] == [1] * 6
+    assert contents(tmp_path / "j") == whole
 
 
 def test_the_search_index_is_built_too(museum, tmp_path, toy):

@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import weakref
 
 import numpy as np
 import pyarrow as pa
@@ -264,3 +265,21 @@ def test_a_part_whose_picture_was_lost_to_an_interrupt_is_not_written(
         list(receipts_of(museum, tmp_path / "a", Streaming()))
     assert calls[3] == 4
     assert list((tmp_path / "a").iterdir()) == []
+
+
+def test_a_chunk_is_held_until_both_have_read_it_and_no_longer():
+    """`itertools.tee` holds up to 57 chunks, with all their text."""
+    alive = weakref.WeakValueDictionary()
+
+    def chunk(number):
+        return alive.setdefault(number, Chunk(number=number, rows=None))
+
+    now, ahead = pipeline._twice(map(chunk, range(9)))
+    numbers = [next(now).number]
+    assert [next(ahead).number for _ in range(3)] == [0, 1, 2]
+    assert set(alive) == {1, 2}
+    numbers += [next(now).number for _ in range(2)]
+    assert not set(alive)
+    numbers += [each.number for each in now]
+    assert numbers == list(range(9))
+    assert [each.number for each in ahead] == [3, 4, 5, 6, 7, 8]

@@ -1,6 +1,7 @@
 """Tables written out in the tests, so that every row and type can be read off by eye."""
 
 import datetime
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 
 from artsim.errors import ReaderError
-from artsim.readers import ReaderOptions, read_collection
+from artsim.readers import ReaderOptions, batches, read_collection
 from artsim.readers.columns import ColumnGuess, ColumnType, convert, field_names, is_identifier
 from artsim.readers.delimited import file as delimited_file
 
@@ -469,13 +470,49 @@ class TestParquet:
 
 
 def test_batches_do_not_grow_with_the_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(delimited_file, "_BATCH", 100)
+    monkeypatch.setattr(delimited_file, "BATCH_ROWS", 100)
     text = "id,image\n" + "".join(f"{n},{n}.jpg\n" for n in range(1050))
-    batches = list(read(tmp_path, text).batches())
-    assert max(batch.num_rows for batch in batches) == 100
-    assert [id_ for batch in batches for id_ in batch["id"].to_pylist()] == [
+    found = list(read(tmp_path, text).batches())
+    assert max(batch.num_rows for batch in found) == 100
+    assert [id_ for batch in found for id_ in batch["id"].to_pylist()] == [
         str(n) for n in range(1050)
     ]
+
+
+def sizes_of_batches(catalog):
+    return [batch.num_rows for batch in catalog.batches()]
+
+
+def test_batches_hold_fewer_rows_where_texts_are_long(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches, "BATCH_BYTES", 1000)
+    short = [{"id": str(n), "image": f"{n}.jpg", "title": "x"} for n in range(20)]
+    long = [row | {"title": f"{n} " + "x" * 600} for n, row in enumerate(short)]
+    for name, table, most in (("short", short, 20), ("long", long, 1)):
+        file = tmp_path / f"{name}.parquet"
+        pq.write_table(pa.Table.from_pylist(table), file, use_dictionary=False)
+        assert sizes_of_batches(read_collection(file)) == [most] * (20 // most)
+        assert [row["title"] for row in rows(read_collection(file))] == [
+            row["title"] for row in table
+        ]
+    write(tmp_path / "bad.csv", "id,image,title\n1,a.jpg\n" + f"2,b.jpg,{'x' * 600}\n" * 5)
+    bad = read_collection(tmp_path / "bad.csv", options=ReaderOptions(strict=False))
+    assert sizes_of_batches(bad) == [2, 2, 1]
+    write(
+        tmp_path / "records.json",
+        json.dumps([{"id": str(n), "image": "a.jpg", "about": ["x" * 600]} for n in range(3)]),
+    )
+    assert sizes_of_batches(read_collection(f"records:{tmp_path / 'records.json'}")) == [2, 1]
+
+
+def test_the_values_that_are_examined_for_lists_are_few_where_they_are_long(monkeypatch):
+    monkeypatch.setattr("artsim.readers.columns._CHARACTERS", 10)
+    terms = ["ab; cd", "cd; ab", "ab; ef", "ef; cd"]
+    few, many = ColumnGuess("subject"), ColumnGuess("subject")
+    for value in terms:
+        few.add(pa.array([value, value]))
+    assert (list(few._distinct), few._characters) == (terms[:2], 12)
+    many.add(pa.array(terms))
+    assert few.decide() == many.decide() == ColumnType("list", ";")
 
 
 def test_a_qualifier_in_an_artists_name_has_its_own_column(tmp_path):

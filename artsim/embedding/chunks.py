@@ -19,7 +19,7 @@ from artsim.store import Failure, Part
 
 _LARGE = 1_000_000  # works
 _PART, _LARGE_PART = 1024, 16_384  # pictures
-_PART_BYTES = 64 << 20  # of the vectors in memory
+_PART_BYTES, _PART_TEXT = 64 << 20, 16 << 20  # of the vectors in memory, of the catalog's rows
 
 Advance = Callable[[int, int], None]  # pictures tried, failures, both since the last call
 
@@ -38,21 +38,24 @@ class EmbedSettings:
     half_precision: bool = True  # store the vectors rounded to 11 significant bits
     engine: str | None = None  # see `open_engine`
 
-    def rows_of_part(self, works: int, numbers: int) -> int:
+    def rows_of_part(self, works: int, numbers: int, text: int = 0) -> int:
         """Return the pictures of a part: the work lost if the run is interrupted.
 
         A catalog of a million works has larger parts, since the list of parts is written again with
-        each, but no part has vectors of more than 64 MB. It depends on nothing that another run of
-        the same catalog has otherwise.
+        each, but no part has vectors of more than 64 MB, nor text of much more than 16: it is held
+        several times while a part is made. The number depends on nothing that another run of the
+        same catalog has otherwise.
 
         Args:
             works: Rows of the catalog.
             numbers: In the vectors of a picture and its tiles, by all taps.
+            text: Bytes of all rows of the catalog.
         """
         if self.part_rows is not None:
             return self.part_rows
         most = _LARGE_PART if works >= _LARGE else _PART
-        return min(most, max(_PART_BYTES // (4 * numbers), 1))
+        of_text = _PART_TEXT * works // max(text, 1)
+        return max(min(most, _PART_BYTES // (4 * numbers), of_text), 1)
 
     @property
     def decoding(self) -> str:

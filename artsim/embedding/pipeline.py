@@ -6,7 +6,6 @@ fetched from the GPU, and the part before is written.
 
 from __future__ import annotations
 
-import itertools
 import re
 import time
 from collections import defaultdict, deque
@@ -48,7 +47,7 @@ def embed_chunks(
     Raises:
         StoreError: If a part cannot be written.
     """
-    ahead, now = itertools.tee(chunks)
+    ahead, now = _twice(chunks)
     with (
         closing(load_chunks(ahead, job, extractor)) as pictures,
         ThreadPoolExecutor(1, thread_name_prefix="artsim-writer") as writer,
@@ -81,6 +80,25 @@ def embed_chunk(
     """Embed one chunk as `embed_chunks` does."""
     (receipt,) = embed_chunks([chunk], job, extractor, advance=advance)
     return receipt
+
+
+def _twice(chunks: Iterable[Chunk]) -> tuple[Iterator[Chunk], Iterator[Chunk]]:
+    """Give the chunks to two readers; none is held that both have had, as `itertools.tee` does."""
+    source, queues = iter(chunks), (deque[Chunk](), deque[Chunk]())
+
+    def read(own: deque[Chunk], other: deque[Chunk]) -> Iterator[Chunk]:
+        while True:
+            if not own:
+                try:
+                    chunk = next(source)
+                except StopIteration:
+                    return
+                own.append(chunk)
+                other.append(chunk)
+                del chunk
+            yield own.popleft()
+
+    return read(*queues), read(*reversed(queues))
 
 
 class _Part:

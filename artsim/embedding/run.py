@@ -109,7 +109,8 @@ def embed_collection(
 
         advance(0, 0)
         numbers = sum(tap.dim for tap in store.manifest.passport.taps)
-        size = settings.rows_of_part(len(rows), numbers * (1 + store.manifest.tiles**2))
+        numbers *= 1 + store.manifest.tiles**2
+        size = settings.rows_of_part(len(rows), numbers, rows.nbytes)
         job = EmbedJob(
             root=catalog.root,
             metadata=pa.schema(list(catalog.schema)[2:]),

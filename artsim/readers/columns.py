@@ -25,7 +25,8 @@ _UNDATED = r"(?i)^(?:no date|undated|n\.? ?d\.?|s\.? ?d\.?|o\.? ?j\.?)$"
 # How programs write a missing number; in a column of words these are words.
 _MISSING = "(?i)^(?:nan|null|none|na|n/a)$"
 
-_VOCABULARY = 20_000  # distinct values examined, to distinguish lists from sentences
+# Distinct values examined, to distinguish lists from sentences, and their characters.
+_VOCABULARY, _CHARACTERS = 20_000, 32 << 20
 _SHARED = {"|": 0.5, ";": 0.75}  # of the pieces between them must occur in another value
 _MOST = 0.5  # of the values hold a |: all are lists
 _SEPARATORS = ("|", ";", ",")  # the comma only where a list is declared
@@ -98,6 +99,7 @@ class ColumnGuess:
         self._seen = 0  # of those, before misfits are left out
         self._holding: Counter[str] = Counter()  # values with a separator in them
         self._distinct: dict[str, None] = {}
+        self._characters = 0  # of these
 
     def add(self, column: pa.Array) -> None:
         """Take in the next values of the column, stripped strings or null."""
@@ -115,8 +117,11 @@ class ColumnGuess:
         if not self._decimal and self.declared in (None, FieldType.LIST):
             for separator in self._separators:
                 self._holding[separator] += _count(pc.match_substring(values, separator))
-            if len(self._distinct) < _VOCABULARY:
-                self._distinct.update(dict.fromkeys(pc.unique(values).to_pylist()))
+            if len(self._distinct) < _VOCABULARY and self._characters < _CHARACTERS:
+                some = pc.unique(values).to_pylist()
+                new = dict.fromkeys(value for value in some if value not in self._distinct)
+                self._characters += sum(map(len, new))
+                self._distinct |= new
         self._values += len(values)
         self._rows += len(column)
 

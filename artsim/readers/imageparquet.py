@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from artsim.datatypes import Catalog, format_of
 from artsim.errors import ReaderError
 from artsim.places import open_container, parquet_source, picture_columns
+from artsim.readers.batches import rows_of_parquet
 from artsim.readers.nested import Flat, flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
@@ -30,7 +31,7 @@ WHAT = "Parquet files with the pictures inside, as Hugging Face writes them"
 EXAMPLE = "imageparquet:data/"
 SETTINGS: tuple[str, ...] = ()
 
-_ROWS = 4096  # read at a time, without pictures
+_ROWS = 4096  # read at a time, at most, without pictures
 _SUFFIX = ".parquet"
 
 
@@ -144,7 +145,8 @@ def _records(
     if not columns:
         yield from ({} for _ in range(parquet.metadata.row_group(group).num_rows))
         return
-    for batch in parquet.iter_batches(_ROWS, row_groups=[group], columns=columns):
+    rows = min(_ROWS, rows_of_parquet(parquet, columns))
+    for batch in parquet.iter_batches(rows, row_groups=[group], columns=columns):
         yield from batch.to_pylist()
 
 

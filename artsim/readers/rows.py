@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from artsim.datatypes import FieldType
 from artsim.errors import ReaderError
+from artsim.readers.batches import batched
 from artsim.readers.columns import ColumnGuess, ColumnType, convert, declared_types, field_names
 from artsim.readers.missing import null_words
 from artsim.readers.nested import Flat
@@ -20,7 +21,7 @@ from artsim.readers.years import YEARS
 
 Row = Mapping[str, Flat]
 
-_BATCH = 2048  # rows held as Python values
+_BATCH = 2048  # rows held as Python values, at most
 _IN_MEMORY = 64 * 2**20  # bytes of packed rows; more go to a temporary file
 _LIST = pa.list_(pa.string())
 _KEYS = ("id", "image")
@@ -164,14 +165,18 @@ def _parsing(guess: ColumnGuess, splits: bool) -> ColumnType | None:
 
 
 def _batches(rows: Iterable[Row], lists: Collection[str]) -> Iterator[pa.RecordBatch]:
-    rows = iter(rows)
-    while some := list(islice(rows, _BATCH)):
+    for some in batched(rows, _characters, _BATCH):
         batch = {}
         for name in dict.fromkeys(name for row in some for name in row):
             values = [row.get(name) for row in some]
             has_lists = name in lists or any(isinstance(value, list) for value in values)
             batch[name] = _array(values, has_lists)
         yield pa.RecordBatch.from_pydict(batch)
+
+
+def _characters(row: Row) -> int:
+    texts = (value if isinstance(value, list) else (value,) for value in row.values())
+    return sum(len(text or "") for some in texts for text in some)
 
 
 def _array(values: Iterable[Flat], is_list: bool) -> pa.Array:

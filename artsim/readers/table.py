@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
-from artsim.places import parquet_source
+from artsim.places import is_remote, parquet_source
+from artsim.readers.batches import rows_of_parquet
 from artsim.readers.columns import ColumnGuess, convert, declared_types, field_names, strip_lists
 from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.missing import null_words
@@ -46,7 +47,6 @@ IMAGE_COLUMNS = (
 
 _WELL_KNOWN = ("objects", "metadata")  # tables that are taken where there are several
 _SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz", SUFFIX, ".parquet")
-_BATCH = 8192  # rows a record batch
 _LISTED = 30  # columns or files named in a message
 _PROBED = 100  # first image paths that are kept, to find the folder they start from
 
@@ -200,8 +200,8 @@ def _open_parquet(file: Path) -> _Table:
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            with pq.ParquetFile(parquet_source(file)) as parquet:
-                for batch in parquet.iter_batches(batch_size=_BATCH, columns=list(kept)):
+            with pq.ParquetFile(parquet_source(file), pre_buffer=is_remote(file)) as parquet:
+                for batch in parquet.iter_batches(rows_of_parquet(parquet, kept), None, list(kept)):
                     columns = [_as_kept(batch[name], type_) for name, type_ in kept.items()]
                     yield pa.RecordBatch.from_arrays(columns, schema=schema)
         except (pa.ArrowException, OSError) as error:

@@ -14,11 +14,10 @@ import pyarrow as pa
 
 from artsim.errors import ReaderError
 from artsim.places import is_remote
+from artsim.readers.batches import batched
 from artsim.readers.delimited import clean
 
 SUFFIX = ".xlsx"
-
-_BATCH = 8192  # rows a record batch
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Workbook:
             rows = _rows(book[self.sheet])
             next(rows)
             count = len(self.names)
-            while some := list(itertools.islice(rows, _BATCH)):
+            for some in batched(rows, lambda row: sum(len(cell or "") for cell in row)):
                 full = [(*row, *[None] * count)[:count] for row in some]
                 columns = [
                     clean(pa.array(column, pa.string())) for column in zip(*full, strict=True)

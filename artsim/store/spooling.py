@@ -33,6 +33,11 @@ class CatalogRows:
     def __len__(self) -> int:
         return sum(self._sizes)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows."""
+        return sum(batch.nbytes for batch in self._batches)
+
     def column(self, name: str) -> pa.ChunkedArray:
         """Return a column of all rows."""
         type_ = self.schema.field(name).type

@@ -2,6 +2,7 @@
 
     python scripts/bench/rows.py                                   100,000 rows
     python scripts/bench/rows.py --rows 10000000 --index /tmp/ten  made there, and used again
+    python scripts/bench/rows.py plan --title 1200             titles of 1,200 characters
 
 The index is written without embedding: vectors in clusters, IDs in order, a title of its own for
 every work, an artist, a class and a year; a style is added to it, in another order, and a label is
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dims", type=int, default=16)
     parser.add_argument("--part-rows", type=int, default=16_384)
+    parser.add_argument("--title", type=int, default=0, help="characters of a title, at least")
     parser.add_argument("--index", type=Path, help="made there, and used again")
     parser.add_argument("--task", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -76,7 +78,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = options.index or Path(folder) / "made"
         if not path.exists():
-            make(path, options.rows, options.dims, options.part_rows)
+            make(path, options.rows, options.dims, options.part_rows, options.title)
         if not Store.open(path).added:
             add_columns(path)
         rows = Store.open(path).rows
@@ -86,7 +88,7 @@ def main() -> None:
             print(f"{task:>8}  {measured(task, path)}", flush=True)
 
 
-def make(path: Path, rows: int, dims: int, part_rows: int) -> None:
+def make(path: Path, rows: int, dims: int, part_rows: int, title: int) -> None:
     """Write the index, its pictures and its catalog."""
     folder = path.with_name(f"{path.name}-pictures")
     statuses = make_pictures(folder)
@@ -106,6 +108,9 @@ def make(path: Path, rows: int, dims: int, part_rows: int) -> None:
     with pq.ParquetWriter(folder / "objects.parquet", pa.schema(map(schema.field, listed))) as out:
         for start in range(0, rows, part_rows):
             table = works(start, min(part_rows, rows - start), statuses, schema, rng, centers)
+            place = table.schema.get_field_index("title")
+            long = pc.utf8_rpad(table.column(place), title, ".")
+            table = table.set_column(place, table.schema.field(place), long)
             out.write_table(table.select(listed))
             number = store.manifest.next_part + len(waiting)
             waiting.append((write_part(store.staging, number, table), ()))
@@ -179,18 +184,19 @@ def works(
 
 def measured(task: str, path: Path) -> str:
     """Run a task in a process of its own, and say what it took."""
-    process = subprocess.Popen(
-        [sys.executable, *TASKS[task](path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
     own, ended, started = 0, None, time.perf_counter()  # memory that is no mapped file
-    while ended is None:
-        time.sleep(0.02)
-        own = max(own, own_memory(process.pid))
-        pid, status, used = os.wait4(process.pid, os.WNOHANG)
-        ended = (status, used) if pid else None
-    passed = time.perf_counter() - started
-    assert process.stdout is not None
-    said = process.stdout.read().decode().strip().splitlines() or [""]
+    with tempfile.TemporaryFile() as out:  # a pipe that nobody reads would fill up
+        process = subprocess.Popen(
+            [sys.executable, *TASKS[task](path)], stdout=out, stderr=subprocess.STDOUT
+        )
+        while ended is None:
+            time.sleep(0.02)
+            own = max(own, own_memory(process.pid))
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            ended = (status, used) if pid else None
+        passed = time.perf_counter() - started
+        out.seek(0)
+        said = out.read().decode().strip().splitlines() or [""]
     status, used = ended
     process.returncode = status
     cpu = used.ru_utime + used.ru_stime

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
-import itertools
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from artsim.errors import ReaderError
+from artsim.readers.batches import BATCH_ROWS, batched
 from artsim.readers.delimited import decoding
 from artsim.readers.delimited.faults import Fault, Survey, looks_whole, read_rows, survey
 from artsim.readers.delimited.header import checked_names, find_header
-
-_BATCH = 8192  # rows a record batch, at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +48,8 @@ class DelimitedFile:
         try:
             with self._stream(columns) as stream:
                 for batch in stream:
-                    for start in range(0, batch.num_rows, _BATCH):
-                        yield _without_blank_rows(_cleaned(batch.slice(start, _BATCH)))
+                    for start in range(0, batch.num_rows, BATCH_ROWS):
+                        yield _without_blank_rows(_cleaned(batch.slice(start, BATCH_ROWS)))
         except (pa.ArrowInvalid, UnicodeError) as error:
             found = survey(self)
             if found.first is not None:
@@ -73,7 +71,7 @@ class DelimitedFile:
     def _sound_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         places = [self.names.index(name) for name in columns]
         rows = (row for row in read_rows(self) if not isinstance(row, Fault))
-        while some := list(itertools.islice(rows, _BATCH)):
+        for some in batched(rows, lambda row: sum(map(len, row))):
             arrays = [pa.array([row[place] for row in some], pa.string()) for place in places]
             batch = pa.RecordBatch.from_arrays(arrays, names=list(columns))
             yield _without_blank_rows(_cleaned(batch))
