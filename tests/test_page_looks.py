@@ -37,12 +37,14 @@ def test_the_query_is_not_among_the_works_that_are_counted(page):
     page.keyboard.press("d")
     expect(page.locator(".viewer-top")).to_contain_text("1 of 9")
     page.keyboard.press("Escape")
+    expect(page).not_to_have_url(re.compile("#work"))  # which is a step back
     page.goto("/?q=1:id:h60&k=12")
     expect(page.locator("#more")).to_have_text(re.compile("^Showing (12|24|29) of 29|all 29"))
     page.keyboard.press("ArrowRight")
     page.keyboard.press("d")
     expect(page.locator(".viewer-top")).to_contain_text("1 of 29")
     page.keyboard.press("Escape")
+    expect(page).not_to_have_url(re.compile("#work"))  # which is a step back
     page.goto("/?q=1:id:h60&in.artist=Blue+school")  # the query is none of them
     expect(page.locator("#summary")).to_contain_text("among the 10 works of 30 that meet")
 
@@ -111,3 +113,26 @@ def test_on_a_phone_words_are_whole_and_two_indexes_look_different(browser, addr
                 }).map(([word]) => word))"""
         )
         assert broken == []
+
+
+def test_the_legend_says_how_many_values_are_gray_and_how_they_get_colors(page):
+    def with_others(route):
+        found = route.fetch().json()
+        route.fulfill(json=found | {"others": 3, "values": [-2, -2, *found["values"][2:]]})
+
+    page.route("**/api/colors/map", with_others)
+    page.goto("/?view=map&color=artist")
+    expect(page.locator(".legend li").last).to_have_text(
+        "3 other values (2 works), gray: choose some in Refine to color them"
+    )
+
+
+def test_the_works_before_do_not_pass_for_an_answer_that_is_coming(page):
+    page.goto("/?q=1:id:h60")
+    expect(page.locator("#heading")).to_have_text("29 works, most similar first")
+    coming = []
+    page.route("**/search", lambda route: coming.append(route))
+    page.locator("#grid a.picture").first.click()
+    expect(page.locator("#heading")).to_have_text("Searching…")
+    coming[0].continue_()
+    expect(page.locator("#heading")).to_have_text("29 works, most similar first")

@@ -27,6 +27,7 @@ const TOO_SMALL =
 const BY_PARTS = "Of each work, the part that is most similar counts.";
 const EDGE = 8; // pixels between a menu and the window's edge
 const ASK = 500; // milliseconds until the page asks again how far a check is
+const SLOW = 800; // milliseconds after which an answer is said to be coming
 const TYPING = 250; // milliseconds without a key after which words are looked for
 
 const PLACES = { map: "map", duplicates: "duplicates" }; // ids of what a view shows instead of works
@@ -369,7 +370,14 @@ function drawTaught({ matches, searched }) {
 }
 
 async function drawFound(signal, isAnswer) {
-  const found = isAnswer ? await search(signal) : await browse(signal);
+  // The works of the query before stay where they are, but do not pass for the answer.
+  const waiting = setTimeout(() => signal.aborted || (byId("heading").textContent = "Searching…"), SLOW);
+  let found;
+  try {
+    found = isAnswer ? await search(signal) : await browse(signal);
+  } finally {
+    clearTimeout(waiting);
+  }
   const about = isAnswer ? await aboutDetail() : [];
   await laid;
   if (signal.aborted) return;

@@ -136,8 +136,8 @@ export function makeMapView(section, actions) {
     });
     const others = works.get(-2) ?? 0;
     const rest = [
-      [`${many(points.others, "other value")}, gray: choose some in Refine to color them`, others],
-      ["no value", works.get(-1) ?? 0],
+      [`${many(points.others, "other value")} (${many(others, "work")}), gray: choose some in Refine to color them`, others],
+      [`no value (${count(works.get(-1) ?? 0)})`, works.get(-1) ?? 0],
     ];
     drawn.legend.replaceChildren(
       ...(points.low === null ? [] : [gradient(points)]),
@@ -151,8 +151,8 @@ export function makeMapView(section, actions) {
       ),
       ...rest
         .filter(([, number]) => number > 0)
-        .map(([name, number]) =>
-          make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), `${name} (${count(number)})`),
+        .map(([name]) =>
+          make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), name),
         ),
     );
     const { legend } = drawn;
