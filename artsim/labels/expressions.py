@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -150,12 +151,15 @@ def _refused(parsed: Parsed) -> str:
         return "* is not a column; name each column"
     if not parsed.columns:
         return "it uses no column, so every row would have the same value"
-    volatile = (
-        "SELECT function_name FROM duckdb_functions() "
-        "WHERE stability = 'VOLATILE' AND function_name = ANY(?)"
-    )
-    found = connect().execute(volatile, [list(parsed.functions)]).fetchone()
+    found = sorted(_volatile().intersection(parsed.functions))
     return f"{found[0]}() gives another value each time" if found else ""
+
+
+@cache
+def _volatile() -> frozenset[str]:
+    """The functions of DuckDB that give another value each time."""
+    named = "SELECT function_name FROM duckdb_functions() WHERE stability = 'VOLATILE'"
+    return frozenset(name for (name,) in connect().execute(named).fetchall())
 
 
 def _fault(text: str, why: str) -> EvaluationError:
