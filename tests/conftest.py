@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -50,6 +51,18 @@ PREPROCESSING = Preprocessing(
     fill=(0, 0, 0),
     scaled_decoding=0,
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look through what is imported for garbage never: it stays, and takes a tenth of the time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+        gc.set_threshold(700, 10, 100)  # the oldest objects less often than usual
 
 
 def pytest_collection_modifyitems(items):
@@ -187,6 +200,13 @@ def wait_until(what, condition, *processes, seconds=120):
             pytest.fail(f"not within {seconds} s, or a process ended ({ends}): {what}")
         time.sleep(0.02)
     return found
+
+
+def without_umap(monkeypatch):
+    """Place works on maps by the first two numbers of their vectors: UMAP takes long to import."""
+    from artsim.index import layout
+
+    monkeypatch.setattr(layout, "_umap", lambda vectors, plan, device: vectors[:, :2])
 
 
 def record_loads(monkeypatch):

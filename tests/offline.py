@@ -14,21 +14,24 @@ from artsim.store import Store
 
 SPEC = "timm:test_resnet.random"
 
-# What a machine without a network, a hub's cache or a home does. At the end it says which large
-# packages it has imported.
+# What a machine without a network, a hub's cache or a home does. After each command it
+# says which large packages it has imported.
 _CODE = """
-import atexit, socket, sys
+import json, socket, sys
 
 def refuse(*args, **options):
     raise OSError("no network here")
 
-def tell():
-    print("imported:", *sorted({"torch", "openvino"} & set(sys.modules)), file=sys.stderr)
-
-atexit.register(tell)
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from artsim.cli import cli
-cli(sys.argv[1:])
+for words in json.loads(sys.argv[1]):
+    try:
+        cli(words)
+    except SystemExit as end:
+        if end.code:
+            raise
+    finally:
+        print("imported:", *sorted({"torch", "openvino"} & set(sys.modules)), file=sys.stderr)
 """
 
 
@@ -59,9 +62,15 @@ def vectors(path):
 
 def run_offline(home, *args):
     """Run a command as on a machine where nothing but the home's packs is."""
+    return run_each_offline(home, args)
+
+
+def run_each_offline(home, *commands):
+    """Run commands one after the other in one process, which is slow to start, up to a failure."""
+    words = [[str(word) for word in command] for command in commands]
     places = {"XDG_DATA_HOME": home / "data", "XDG_CACHE_HOME": home / "cache", "HF_HOME": home}
     environment = os.environ | {name: str(place) for name, place in places.items()}
-    command = [sys.executable, "-c", _CODE, *map(str, args)]
+    command = [sys.executable, "-c", _CODE, json.dumps(words)]
     environment |= {"HF_HUB_OFFLINE": "1"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from click.testing import CliRunner
@@ -478,8 +479,27 @@ def test_commands_without_a_network_import_no_torch(index):
     assert imported("info", "--index", index) == "heavy:"
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_says_how_to_continue(tmp_path, paint, kind):
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGHUP])
+def test_an_interrupt_ends_a_command_with_130(museum, tmp_path, monkeypatch, kind):
+    @contextmanager
+    def interrupted_at_the_second_part(what):
+        yield lambda done, total, failures: done == 2 and signal.raise_signal(kind)
+
+    # not artsim.cli.embed, which is the command
+    module = sys.modules["artsim.cli.embed"]
+    monkeypatch.setattr(module, "show_progress", interrupted_at_the_second_part)
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        said = run("embed", museum, "-o", tmp_path / "i", *TOY_MODEL, "--part-rows", "1", code=130)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+    assert said.strip().splitlines()[-1] == (
+        f"Stopped; finished pictures are in {tmp_path / 'i'}. Run the same command to resume."
+    )
+
+
+def test_an_interrupted_process_says_how_to_continue(tmp_path, paint):
     for n in range(3000):
         paint(tmp_path / "many" / f"{n}.png", (n % 256, 0, 0), size=(4, 4))
     command = ["embed", tmp_path / "many", "-o", tmp_path / "i", *TOY_MODEL, "--part-rows", "8"]
@@ -491,7 +511,7 @@ def test_an_interrupt_says_how_to_continue(tmp_path, paint, kind):
         text=True,
     ) as process:
         wait_until("two parts", lambda: parts.is_dir() and len(list(parts.iterdir())) > 1, process)
-        process.send_signal(kind)
+        process.send_signal(signal.SIGTERM)
         _, errors = process.communicate()
     assert process.returncode == 130, errors
     assert errors.strip().splitlines()[-1] == (

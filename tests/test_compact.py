@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from conftest import without_umap
 from test_index import store_of
 
 from artsim.cli import cli
@@ -33,7 +34,9 @@ def made(tmp_path_factory):
     )
     store.finish()
     build_index(store, "rgb")
-    make_layout(store, "rgb")
+    with pytest.MonkeyPatch.context() as patch:
+        without_umap(patch)
+        make_layout(store, "rgb")
     return store.path
 
 

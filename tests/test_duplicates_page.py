@@ -28,6 +28,7 @@ from artsim.duplicates import (
     SAME_WORK,
     DuplicateKind,
     Group,
+    KeptGroups,
     Pair,
     groups_file,
     keep_groups,
@@ -75,10 +76,22 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def app(store):
+def app(store, monkeypatch):
+    """Serve the pictures; duplicates are found in this process, as another is slow to start."""
+
+    def find_here(store, device, report):
+        return KeptGroups(looking._find(store, store.fingerprint, device, report))
+
+    monkeypatch.setattr(searched, "find_apart", find_here)
     museum = Museum([store], IndexEncoder)
     yield make_app(museum)
     museum.close()
+
+
+@pytest.fixture
+def apart(app, monkeypatch):
+    """Find them in a process of its own, as `artsim serve` does."""
+    monkeypatch.setattr(searched, "find_apart", looking.find_apart)
 
 
 def wait(visitor, *, look=False, **wanted):
@@ -144,6 +157,7 @@ def test_what_was_found_in_other_rows_or_is_damaged_is_not_known(store, tmp_path
     assert kept_groups(store) is None
 
 
+@pytest.mark.usefixtures("apart")
 def test_nothing_is_looked_for_until_a_visitor_wants_it_and_then_it_is_kept(app, store):
     visitor = Visitor(app)
     first = visitor.post(f"{ROOM}/duplicates", json={}).json()
@@ -255,6 +269,7 @@ def test_decisions_are_joined_in_chains_and_what_cannot_be_read_is_said(store, t
         read_decisions(store, file)
 
 
+@pytest.mark.usefixtures("apart")
 def test_a_search_that_fails_says_why_and_is_tried_again(app, store):
     visitor = Visitor(app)
     (store.path / "manifest.json").rename(store.path / "away")
@@ -312,6 +327,7 @@ def test_one_search_serves_all_visitors_and_a_reopened_index(store, monkeypatch)
 # --- in a process of its own --------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("apart")
 def test_a_search_that_is_killed_says_so_and_the_next_one_finds(app, monkeypatch):
     begun = []
     start = subprocess.Popen

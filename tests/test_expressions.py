@@ -270,6 +270,7 @@ def test_a_derivation_is_distinguished_from_a_column():
     assert short_name("medium") == "medium"
 
 
+@settings(max_examples=30)
 @given(st.lists(st.integers(-3000, 3000) | st.none(), max_size=20), st.integers(-7, 7))
 def test_floor_divides_as_python_does(years, divisor):
     table = pa.table({"year": pa.array(years, pa.int64())})

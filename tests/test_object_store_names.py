@@ -7,6 +7,7 @@ import shutil
 import pytest
 from buckets import serving_bucket
 from click.testing import CliRunner
+from conftest import without_umap
 from PIL import Image
 
 from artsim.cli import cli
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.slow
 COLORS = [(200, 30, 30), (30, 160, 60), (40, 60, 190)]
 WORKS = 36
 CACHE = "cache-of-artsim"
+MODEL = "timm:test_resnet.random"  # small: nothing here is about the network
 # Of an index, {i}; what they write is in the folder {o}.
 COMMANDS = """
 info {i}
@@ -59,7 +61,7 @@ teach {i} nothing --delete
 review {i}
 report {i} --output {o}/r.html --markdown {o}/r.md --label artist
 migrate {i}
-migrate {i} -m lite0@blocks.5
+migrate {i} -m {MODEL}@layer3
 migrate {i} --switch
 migrate {i} --drop-old
 repair {i}
@@ -67,8 +69,8 @@ compact {i}
 publish {i}
 publish {i} lance:{o}/published
 similar lance:{o}/published w01
-embed {o}/c -o {i} --tiles 2
-embed {o}/empty -o {i}
+embed {o}/c -o {i} -m {MODEL} --tiles 2
+embed {o}/empty -o {i} -m {MODEL}
 serve {i} --host 192.0.2.1 --token x
 info {i}-none
 """
@@ -78,7 +80,7 @@ SAY_IT = {
     *("migrate", "predict", "probe", "publish", "repair", "report", "retrieval-eval", "similar"),
     *("split", "teach", "r.md", "r.html", "s.html", "s.json"),
 }
-TINY = "--set label=artist --set backbone=timm:test_resnet.random --set batch_size=8 --set epochs=1"
+TINY = f"--set label=artist --set backbone={MODEL} --set batch_size=8 --set epochs=1"
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def made(tmp_path_factory):
     with serving_bucket() as bucket, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / CACHE))
         address = f"{bucket.address}/an/index"
-        done = CliRunner().invoke(cli, ["embed", str(folder / "c"), "-o", address])
+        done = CliRunner().invoke(cli, ["embed", str(folder / "c"), "-o", address, "-m", MODEL])
         assert done.exit_code == 0, done.output
         assert f"{address}: {WORKS} pictures" in done.output
         yield address, folder
@@ -109,9 +111,10 @@ def made(tmp_path_factory):
 def test_no_output_of_any_command_names_the_copy(made, monkeypatch):
     address, folder = made
     monkeypatch.chdir(folder)
+    without_umap(monkeypatch)
     outputs = {}
     for line in COMMANDS.strip().splitlines():
-        words = line.format(i=address, o=folder, TINY=TINY).split()
+        words = line.format(i=address, o=folder, TINY=TINY, MODEL=MODEL).split()
         has_table = any("--table" in option.opts for option in cli.commands[words[0]].params)
         for more in ([], ["--table"])[: 1 + has_table]:
             done = CliRunner().invoke(cli, [*words, *more])

@@ -12,7 +12,17 @@ import open_clip
 import pytest
 import torch
 from conftest import noise_picture
-from offline import SPEC, flipped, make_museum, rewritten, run, run_offline, set_home, vectors
+from offline import (
+    SPEC,
+    flipped,
+    make_museum,
+    rewritten,
+    run,
+    run_each_offline,
+    run_offline,
+    set_home,
+    vectors,
+)
 from open_clip.tokenizer import get_clean_fn
 
 from artsim.datatypes import parse_spec
@@ -51,13 +61,13 @@ def test_a_pack_gives_the_same_bytes_from_an_empty_cache_without_a_network(
 ):
     run("embed", museum, "-m", SPEC, "-o", tmp_path / "here")
     other = tmp_path / "elsewhere"
-    for args in (
+    done = run_each_offline(
+        other,
         ("models", "--add", packed, "--table"),
         ("embed", museum, "-m", "pack:small", "-o", tmp_path / "there"),
         ("similar", museum / "p3.png", "--index", tmp_path / "here", "-m", "pack:small", "-k", "2"),
-    ):
-        done = run_offline(other, *args)
-        assert done.returncode == 0, done.stderr
+    )
+    assert done.returncode == 0, done.stderr
     assert vectors(tmp_path / "there") == vectors(tmp_path / "here")
     mine, theirs = (Store.open(tmp_path / name).manifest.passport for name in ("here", "there"))
     assert mine.differences(theirs) == []

@@ -8,7 +8,17 @@ import numpy as np
 import open_clip
 import pytest
 from conftest import noise_picture, record_loads
-from offline import SPEC, flipped, make_museum, rewritten, run, run_offline, set_home, vectors
+from offline import (
+    SPEC,
+    flipped,
+    make_museum,
+    rewritten,
+    run,
+    run_each_offline,
+    run_offline,
+    set_home,
+    vectors,
+)
 
 from artsim.datatypes import parse_spec
 from artsim.errors import ModelError
@@ -65,13 +75,15 @@ def test_an_empty_cache_asks_without_torch_and_embeds_to_the_same_bytes(museum, 
     for pack, imported in zip(packs, ("openvino", "openvino torch"), strict=True):
         elsewhere = tmp_path / pack.stem
         index = tmp_path / f"by-{pack.stem}"
-        done = run_offline(elsewhere, "models", "--add", pack, "--table")
+        done = run_each_offline(
+            elsewhere,
+            ("models", "--add", pack, "--table"),
+            ("similar", tmp_path / "query.png", "--index", tmp_path / "here", "-m", "pack:small"),
+            ("embed", museum, "-m", "pack:small", "-o", index),
+        )
         assert done.returncode == 0, done.stderr
-        ask = ("similar", tmp_path / "query.png", "--index", tmp_path / "here", "-m", "pack:small")
-        done = run_offline(elsewhere, *ask)
-        assert done.stderr.splitlines()[-1] == f"imported: {imported}"
-        done = run_offline(elsewhere, "embed", museum, "-m", "pack:small", "-o", index)
-        assert done.returncode == 0, done.stderr
+        told = [line for line in done.stderr.splitlines() if line.startswith("imported:")]
+        assert told[1] == f"imported: {imported}"
         assert vectors(index) == vectors(tmp_path / "here")
         indexes[pack.stem] = Store.open(index).manifest.passport.to_json()
         del indexes[pack.stem]["weights_source"]

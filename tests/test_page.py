@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import toy_passport
+from conftest import toy_passport, without_umap
 from PIL import Image
 from serving import serving, web
 from test_explain import Pixels, extractor_of
@@ -112,8 +112,8 @@ def museum(tmp_path_factory):
     stores.append(Store.open(folder / "details"))
     encoders[stores[-1]] = IndexEncoder(stores[-1])
     encoders[stores[-1]].__dict__ |= {"_extractor": plain, "_explained": plain}
-    with pytest.MonkeyPatch.context() as patch:  # UMAP takes long to import
-        patch.setattr(layout, "_umap", lambda vectors, plan, device: vectors[:, :2])
+    with pytest.MonkeyPatch.context() as patch:
+        without_umap(patch)
         layout.make_layout(stores[0], stores[0].manifest.passport.taps[0].name)
     return Museum(stores, encoders.__getitem__)
 

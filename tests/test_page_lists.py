@@ -7,7 +7,7 @@ import re
 import zipfile
 
 import pytest
-from conftest import wait_until
+from conftest import wait_until, without_umap
 from search_toys import at, make_store
 from serving import serving
 from test_page import (  # noqa: F401 - fixtures
@@ -54,8 +54,8 @@ def gaps(tmp_path_factory):
         )
         for name in ("gaps", "no map")
     ]
-    with pytest.MonkeyPatch.context() as patch:  # UMAP takes long to import
-        patch.setattr(layout, "_umap", lambda vectors, plan, device: vectors[:, :2])
+    with pytest.MonkeyPatch.context() as patch:
+        without_umap(patch)
         layout.make_layout(stores[0], "compass")
     shown = Museum(stores, lambda _: Colors())
     with serving(make_app(shown, paths=True)) as found:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shutil
 from contextlib import ExitStack
+from importlib.util import find_spec
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ from artsim.search.published.places import PlaceMap
 from artsim.store import Part, Store
 
 N = 300
-pytest.importorskip("lancedb")
+pytestmark = pytest.mark.skipif(not find_spec("lancedb"), reason="lancedb is not installed")
 
 
 @pytest.fixture(scope="module")

@@ -182,7 +182,7 @@ def test_an_unknown_engine_is_refused(name, message):
         open_engine(name, NetworkRequest(spec=parse_spec("lite0")))
 
 
-# Real processes, and the default network.
+# Real processes, and a network that is quick to load.
 
 # Ends the process that reads a picture of this name, as a decoder with a fault would; another is
 # not read until there is a file.
@@ -200,7 +200,8 @@ def read_bytes(file, *more, **options):
     return read(file, *more, **options)
 ahead.read_bytes = read_bytes
 """
-EMBED = [sys.executable, "-m", "artsim", "embed", "museum", "--part-rows", "2", "--threads", "1"]
+EMBED = [sys.executable, "-m", "artsim", "embed", "museum", "-m", "timm:test_resnet.random"]
+EMBED += ["--part-rows", "2", "--threads", "1"]
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from conftest import MeanColor, toy_passport, wait_until
+from conftest import MeanColor, toy_passport, wait_until, without_umap
 from PIL import Image
 from search_toys import WORKS, at, make_store
 from serving import serving, web
@@ -596,7 +596,8 @@ def test_the_page_does_not_lead_out_of_its_folder(visitor, path):
     assert visitor.get(path).status_code == 404
 
 
-def test_a_map_gives_each_work_its_place_and_class(visitor, store):
+def test_a_map_gives_each_work_its_place_and_class(visitor, store, monkeypatch):
+    without_umap(monkeypatch)
     missing = visitor.post(f"{ROOM}/map", json={})
     assert missing.status_code == 404
     assert "run 'artsim map'" in missing.json()["error"]
@@ -616,6 +617,7 @@ def test_a_map_gives_each_work_its_place_and_class(visitor, store):
 
 
 def test_a_map_marks_works_that_meet_conditions_and_shows_them_first(visitor, store, monkeypatch):
+    without_umap(monkeypatch)
     make_layout(store, "compass", LayoutPlan(neighbors=3))
     request = {"conditions": [{"column": "artist", "op": "=", "value": "Cyd"}]}
     found = visitor.post(f"{ROOM}/map", json=request).json()
@@ -629,7 +631,8 @@ def test_a_map_marks_works_that_meet_conditions_and_shows_them_first(visitor, st
     }
 
 
-def test_an_area_of_the_map_narrows_every_list(visitor, store):
+def test_an_area_of_the_map_narrows_every_list(visitor, store, monkeypatch):
+    without_umap(monkeypatch)
     points = make_layout(store, "compass", LayoutPlan(neighbors=3))
     right = float(np.sort(points[:, 0])[3:5].mean())
     area = {"lasso": [[right, -9], [9, -9], [9, 9], [right, 9]]}
