@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import timm
 import torch
+from click.testing import CliRunner
 from conftest import noise_picture, record_loads
 
 from artsim import loader
+from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import PassportError
@@ -68,7 +70,8 @@ def run(places, *args):
 
 
 def test_a_query_and_a_prediction_of_one_picture_need_no_torch(places):
-    run(places, "probe", "--index", places / "index", "--label", "kind")
+    done = CliRunner().invoke(cli, ["probe", str(places / "index"), "--label", "kind"])
+    assert done.exit_code == 0, done.output
     found, imported = run(places, "similar", places / "query.png", "--index", places / "index")
     assert imported == "imported: openvino"
     assert "rank" in found

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, noise_picture
 from databases import free_port, running
 
+from artsim.cli import cli
 from artsim.store import Store
 
 pytestmark = pytest.mark.slow
@@ -87,7 +89,8 @@ def test_a_collection_and_its_index_are_as_those_here(artsim, tmp_path):
         f"for file in Path('c').iterdir(): upload_object(file, f'{PLACE}/c/{{file.name}}')"
     )
     artsim(upload, program=("-c",))
-    artsim(*EMBED, "c", "-o", "here")
+    done = CliRunner().invoke(cli, [*EMBED, str(tmp_path / "c"), "-o", str(tmp_path / "here")])
+    assert done.exit_code == 0, done.output
     artsim(*EMBED, f"{PLACE}/c", "-o", f"{PLACE}/index")
     shutil.rmtree(tmp_path / "cache")  # another machine
     artsim("label", f"{PLACE}/index", "short=length(id)")

@@ -149,7 +149,7 @@ def enlarge(files, folder):
 
 
 def test_exact_vectors_are_those_of_timm(museum_data):
-    files = real_pictures(museum_data)
+    files = real_pictures(museum_data)[::2]
     extractor = load_extractor(parse_spec("lite0"), compute=TORCH, scaled_decoding=0)
     network = extractor.backend.network.network
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
