@@ -196,7 +196,7 @@ def make_plan(
         missing=missing,
         unknown=home.works.filter.unknown(request.where, conditions),
         left_out=left_out,
-        skipped=len(left_out) if met is None else int(np.isin([*left_out], met).sum()),
+        skipped=len(left_out) if met is None else int(np.isin(met, [*left_out]).sum()),
         caps=caps,
         backend=home.backend,
     )
