@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from urllib.parse import unquote
 
 import httpx2
 import numpy as np
@@ -20,6 +21,7 @@ import pytest
 import torch
 from conftest import MeanColor, toy_passport, wait_until, without_umap
 from PIL import Image
+from pydantic import TypeAdapter
 from search_toys import WORKS, at, make_store
 from serving import serving, web
 
@@ -43,12 +45,16 @@ from artsim.search import (
 )
 from artsim.server import Limits, Museum, make_app
 from artsim.server.batching import Batcher
+from artsim.server.collecting import collecting
+from artsim.server.duplicating import duplicating
 from artsim.server.facets import count_values
 from artsim.server.mapping import color_by
 from artsim.server.messages import BrowseIn
 from artsim.server.pictures import Thumbnails, Uploads
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
+from artsim.server.routes import api
+from artsim.server.teaching import teaching
 from artsim.store import Store, write_added
 
 SCRIPT = "<script>alert(1)</script>"
@@ -123,6 +129,17 @@ def museum(store, encoder):
     museum.close()
 
 
+def check_as_described(method, answer):
+    """Compare an answer with what the interface's description says of it."""
+    path = unquote(answer.request.url.path)
+    for router in (api, teaching, collecting, duplicating):
+        for route in router.routes:
+            model = route.responses.get(200, {}).get("model")
+            is_asked = method in route.methods and route.path_regex.match(path)
+            if model and is_asked and answer.status_code == 200:
+                TypeAdapter(model).validate_python(answer.json())
+
+
 class Visitor:
     """Asks an application without a network between."""
 
@@ -139,7 +156,9 @@ class Visitor:
                     method, path, headers=self.headers | more.pop("headers", {}), **more
                 )
 
-        return asyncio.run(send())
+        answer = asyncio.run(send())
+        check_as_described(method, answer)
+        return answer
 
     def get(self, path, **more):
         return self.request("GET", path, **more)
@@ -823,6 +842,17 @@ def test_the_interface_has_an_openapi_description(visitor):
         schema = search["responses"][code]["content"]["application/json"]["schema"]
         assert schema == {"$ref": "#/components/schemas/Refused"}
     assert list(paths["/api/{index}/uploads"]["post"]["requestBody"]["content"]) == ["image/*"]
+    schema = search["responses"]["200"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/FoundOut"}
+    untyped = [
+        path
+        for path, methods in paths.items()
+        for method in methods.values()
+        if path.startswith("/api/")
+        and method["responses"]["200"].get("content", {}).get("application/json", {}).get("schema")
+        in ({}, {"type": "object", "additionalProperties": True})
+    ]
+    assert untyped == []
     operations = [each["operationId"] for path in paths.values() for each in path.values()]
     assert len(set(operations)) == len(operations)
 

@@ -19,6 +19,8 @@ from artsim.labels import delete_set, read_sets, save_set
 from artsim.places import as_path
 from artsim.report import set_csv, set_manifest, set_page
 from artsim.search import Query
+from artsim.server import answers
+from artsim.server.answers import answers_with
 from artsim.server.messages import Name, SetIn
 from artsim.server.room import Room
 from artsim.server.visits import InRoom, MaySave, inside
@@ -35,13 +37,13 @@ _MEDIA = {
 _UNSAFE = re.compile(r"[^\w.-]+", re.ASCII)
 
 
-@collecting.get("/{index}/sets")
+@collecting.get("/{index}/sets", **answers_with(list[answers.SavedSetOut]))
 def sets(room: InRoom) -> list[dict[str, Any]]:
     """List the saved sets with the ids of their works."""
     return [{"name": name, "ids": ids} for name, ids in read_sets(room.store).items()]
 
 
-@collecting.post("/{index}/sets", dependencies=[MaySave])
+@collecting.post("/{index}/sets", dependencies=[MaySave], **answers_with(answers.NewSetOut))
 async def save(room: InRoom, request: Request, wanted: SetIn) -> dict[str, Any]:
     """Save a set as a column of the index: yes or no. Needs a server with a token."""
     await run_in_threadpool(_save, room, wanted)
@@ -49,7 +51,7 @@ async def save(room: InRoom, request: Request, wanted: SetIn) -> dict[str, Any]:
     return {"name": wanted.name, "works": len(set(wanted.ids))}
 
 
-@collecting.delete("/{index}/sets", dependencies=[MaySave])
+@collecting.delete("/{index}/sets", dependencies=[MaySave], **answers_with(answers.DeletedOut))
 async def delete(room: InRoom, request: Request, name: Name) -> dict[str, Any]:
     """Delete a set. Needs a server with a token."""
     await run_in_threadpool(delete_set, room.store.reopen(), name)

@@ -14,6 +14,8 @@ from artsim.duplicates import PAIR_COLUMNS, DuplicateKind, Group, KeptGroups, pa
 from artsim.errors import SearchError
 from artsim.places import as_path
 from artsim.report import Caption
+from artsim.server import answers
+from artsim.server.answers import answers_with
 from artsim.server.messages import DecisionsIn, DuplicatesIn
 from artsim.server.room import Room
 from artsim.server.visits import InRoom, inside
@@ -26,7 +28,7 @@ _OTHERS = 8  # shown of the duplicates of a work
 _COLUMNS = (*PAIR_COLUMNS, "title", "other_title", "decision", "keep")
 
 
-@duplicating.post("/{index}/duplicates")
+@duplicating.post("/{index}/duplicates", **answers_with(answers.DuplicateGroupsOut))
 def duplicates(room: InRoom, wanted: DuplicatesIn) -> dict[str, Any]:
     """List groups of duplicates, the most certain first; look for them if nobody has."""
     progress = room.duplicates.look() if wanted.look else room.duplicates.progress()

@@ -28,7 +28,8 @@ from artsim.report import (
     small_copy,
 )
 from artsim.search import SearchAnswer, Term, among
-from artsim.server import caching
+from artsim.server import answers, caching
+from artsim.server.answers import answers_with
 from artsim.server.duplicating import other_pictures
 from artsim.server.facets import count_values, find_values
 from artsim.server.guard import Limits
@@ -114,7 +115,7 @@ class _Visit:
 Visit = Annotated[_Visit, Depends(_Visit)]
 
 
-@api.get("/indexes")
+@api.get("/indexes", **answers_with(list[answers.IndexOut]))
 def indexes(request: Request) -> list[dict[str, Any]]:
     """List the indexes and what each can do."""
     state = request.app.state
@@ -127,13 +128,13 @@ def indexes(request: Request) -> list[dict[str, Any]]:
     return found
 
 
-@api.post("/{index}/search")
+@api.post("/{index}/search", **answers_with(answers.FoundOut))
 async def search(visit: Visit, query: SearchIn) -> dict[str, Any]:
     """Find works by pictures, works and text."""
     return _describe_answer(visit.room, await visit.search(query))
 
 
-@api.post("/{index}/verify")
+@api.post("/{index}/verify", **answers_with(answers.VerifiedOut))
 async def verify(visit: Visit, query: SearchIn) -> dict[str, Any]:
     """Rank matches for details by where their parts lie: begun by the first request.
 
@@ -159,19 +160,19 @@ async def verify(visit: Visit, query: SearchIn) -> dict[str, Any]:
     }
 
 
-@api.post("/{index}/browse")
+@api.post("/{index}/browse", **answers_with(answers.BrowsedOut))
 def browse(room: InRoom, wanted: BrowseIn) -> dict[str, Any]:
     """List works that meet conditions."""
     return room.browse(wanted)
 
 
-@api.post("/{index}/facets")
+@api.post("/{index}/facets", **answers_with(list[answers.FacetOut]))
 def facets(room: InRoom, wanted: FacetsIn) -> list[dict[str, Any]]:
     """Count the values of columns under conditions."""
     return count_values(room.works, room.conditions(wanted))
 
 
-@api.post("/{index}/values")
+@api.post("/{index}/values", **answers_with(list[answers.ValueOut]))
 def values(room: InRoom, wanted: ValuesIn) -> list[dict[str, Any]]:
     """Find values of a column by a part of their text, also rare ones."""
     return find_values(room.works, room.conditions(wanted), wanted.column, wanted.containing)
@@ -183,7 +184,7 @@ def suggestions(room: InRoom, text: Annotated[str, Query(max_length=200)]) -> li
     return room.suggest(text)
 
 
-@api.get("/{index}/work")
+@api.get("/{index}/work", **answers_with(answers.WholeWorkOut))
 def work(room: InRoom, id: str) -> dict[str, Any]:
     """Return the metadata of a work, its caption, and its duplicates where they are known."""
     row = room.works.row(id)
@@ -212,7 +213,11 @@ def picture(
 _PICTURE = {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}}
 
 
-@api.post("/{index}/uploads", openapi_extra={"requestBody": _PICTURE | {"required": True}})
+@api.post(
+    "/{index}/uploads",
+    openapi_extra={"requestBody": _PICTURE | {"required": True}},
+    **answers_with(answers.UploadedOut),
+)
 async def upload(room: InRoom, request: Request) -> dict[str, Any]:
     """Keep an uploaded picture for queries. The body is the file."""
     if not request.headers.get("content-type", "").startswith("image/"):
@@ -221,7 +226,7 @@ async def upload(room: InRoom, request: Request) -> dict[str, Any]:
     return {"upload": key, "width": width, "height": height}
 
 
-@api.post("/{index}/why")
+@api.post("/{index}/why", **answers_with(answers.WhyOut))
 async def why(visit: Visit, query: WhyIn) -> dict[str, Any]:
     """Show which regions make a work similar to a query, as a heat map over the pictures."""
     answer = await visit.search(query, query.match)
@@ -231,13 +236,13 @@ async def why(visit: Visit, query: WhyIn) -> dict[str, Any]:
     return {"parts": parts, "shares": match.shares, **found}
 
 
-@api.post("/{index}/map")
+@api.post("/{index}/map", **answers_with(answers.MapOut))
 def map_(room: InRoom, wanted: MapIn) -> dict[str, Any]:
     """Return the map of an index."""
     return room.map(wanted)
 
 
-@api.get("/{index}/groups")
+@api.get("/{index}/groups", **answers_with(list[answers.GroupOut]))
 def groups(room: InRoom) -> list[dict[str, Any]]:
     """Return groups of neighbors on the map, named by what is more frequent in them."""
     return room.groups()

@@ -22,6 +22,8 @@ from artsim.prediction import (
     save_concept,
 )
 from artsim.report import set_page
+from artsim.server import answers
+from artsim.server.answers import answers_with
 from artsim.server.collecting import works_of
 from artsim.server.messages import UNNAMED, ConceptIn, MarksIn, Name, RankedIn, TeachIn
 from artsim.server.room import Room
@@ -36,7 +38,7 @@ teaching = APIRouter(prefix="/api", tags=["teach"])
 _COLUMNS = ("rank", "id", "score", "predicted", "mark", "title", "artist", "date")
 
 
-@teaching.post("/{index}/teach")
+@teaching.post("/{index}/teach", **answers_with(answers.TaughtOut))
 async def teach(room: InRoom, request: Request, wanted: TeachIn) -> dict[str, Any]:
     """Learn a concept from marks: the likeliest works, and those whose marks would help most."""
     most = request.app.state.limits.matches
@@ -61,7 +63,7 @@ async def export(
     )
 
 
-@teaching.get("/{index}/concepts")
+@teaching.get("/{index}/concepts", **answers_with(list[answers.SavedConceptOut]))
 def concepts(room: InRoom) -> list[dict[str, Any]]:
     """List the saved concepts with their marks, the newest first."""
     found = []
@@ -74,7 +76,7 @@ def concepts(room: InRoom) -> list[dict[str, Any]]:
     return found
 
 
-@teaching.post("/{index}/concepts", dependencies=[MaySave])
+@teaching.post("/{index}/concepts", dependencies=[MaySave], **answers_with(answers.LearnedOut))
 async def save(room: InRoom, request: Request, wanted: ConceptIn) -> dict[str, Any]:
     """Save a concept as two columns of the index. Needs a server with a token."""
     saved = await _in_turn(request, _save, room, wanted)
@@ -82,7 +84,7 @@ async def save(room: InRoom, request: Request, wanted: ConceptIn) -> dict[str, A
     return saved
 
 
-@teaching.delete("/{index}/concepts", dependencies=[MaySave])
+@teaching.delete("/{index}/concepts", dependencies=[MaySave], **answers_with(answers.DeletedOut))
 async def delete(room: InRoom, request: Request, name: Name) -> dict[str, Any]:
     """Delete a concept and its columns. Needs a server with a token."""
     await run_in_threadpool(delete_concept, room.store.reopen(), name)
