@@ -30,7 +30,7 @@ expect = sync_api.expect
 HUES = range(0, 360, 12)
 SCRIPT = "<script>document.title = 'run'</script><img src=x onerror=\"document.title = 'run'\">"
 EXPECTED = re.compile("Failed to load resource|GL Driver Message")
-PATIENCE = 20_000  # milliseconds
+PATIENCE = 60_000  # milliseconds, on a machine that does much else
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 
 

@@ -113,7 +113,7 @@ def test_a_visitor_without_a_token_exports_but_saves_nothing(visitor, store):
     page = visitor.post(f"{ROOM}/teach/html", json=marked | {"name": "easts"}).text
     assert '<h1 dir="auto">easts</h1>' in page
     assert page.count("<article>") == 2
-    assert "fitted to marked works (1 yes, 1 no)" in page
+    assert "learned from works that were marked (1 yes, 1 no)" in page
     scores = re.findall(r'<p class="count">score (\d\.\d{3})(.*)</p>', page)
     assert [
         (f"{float(row['score']):.3f}", mark)
