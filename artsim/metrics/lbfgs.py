@@ -39,26 +39,41 @@ class StepMemory:
         """Multiply a gradient (P, M) with the approximate inverse Hessian, and turn it around.
 
         That is the two-loop recursion, written in the products of all remembered vectors with each
-        other, so that memory is read seven times and not at every turn.
+        other, so that memory is read seven times and not at every turn. Each of its loops solves
+        equations whose matrix is triangular where the steps are in order.
         """
         steps, changes = (self.moved @ self.change.mT).double(), self.scaled @ self.change.mT
         by_step = (self.moved @ gradient[..., None]).double()[..., 0]  # (P, memory)
         by_change = (self.scaled @ gradient[..., None]).double()[..., 0]
         product = steps.diagonal(dim1=1, dim2=2)
-        weight = torch.where(product > 0, 1 / product, 0.0)
-        back, forth = torch.zeros_like(by_step), torch.zeros_like(by_step)
-        for i in reversed(self.order):
-            back[:, i] = weight[:, i] * (by_step[:, i] - (steps[:, i] * back).sum(dim=1))
+        is_used = product > 0
         scale = torch.ones_like(by_step[:, 0])
         if self.order:
             last = self.order[-1]
             fitted = product[:, last] / changes[:, last, last].double()
-            scale = torch.where(weight[:, last] > 0, fitted, 1.0)
+            scale = torch.where(is_used[:, last], fitted, scale)
+        system = self._triangle(steps, is_used)
+        back = self._solved(system, torch.where(is_used, by_step, 0.0), upper=True)
         by_change = scale[:, None] * (by_change - (changes @ back[..., None].float())[..., 0])
-        for i in self.order:
-            along = by_change[:, i] + (steps[:, :, i] * forth).sum(dim=1)
-            forth[:, i] = back[:, i] - weight[:, i] * along
+        rest = torch.where(is_used, product * back - by_change, 0.0)
+        forth = self._solved(system.mT, rest, upper=False)
         found = inverse * gradient - (back.float()[:, None] @ self.scaled)[:, 0]
         found *= scale.float()[:, None]
         found += (forth.float()[:, None] @ self.moved)[:, 0]
         return -found
+
+    def _triangle(self, steps: Tensor, is_used: Tensor) -> Tensor:
+        """Return the products (P, steps, steps) of each step with it and later changes.
+
+        Steps along which the gradient did not grow are left out.
+        """
+        both = is_used[:, :, None] & is_used[:, None, :]
+        products = torch.where(both, steps, 0.0) + torch.diag_embed((~is_used).double())
+        return products[:, self.order][:, :, self.order].triu()
+
+    def _solved(self, system: Tensor, values: Tensor, *, upper: bool) -> Tensor:
+        """Solve for values (P, memory), which are at the places of the steps."""
+        found = torch.zeros_like(values)
+        given = values[:, self.order, None]
+        found[:, self.order] = torch.linalg.solve_triangular(system, given, upper=upper)[..., 0]
+        return found
