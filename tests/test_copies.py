@@ -1,5 +1,7 @@
 """Copies of test pictures: left out of training, counted, and kept on request."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,23 @@ def test_copies_by_bytes_and_by_looks_are_left_out_of_training_and_validation():
     assert (found.train.tolist(), found.validation.tolist()) == ([2], [5])
     assert found.copies_left_out == 2
     how = "found by file and by look, up to 4 bits apart; crops are not found"
+    assert found.notes == (f"2 copies of test pictures ({how}) left out of training",)
+
+
+def test_what_is_not_known_of_copies_is_said():
+    nothing = Copies(np.arange(6), np.zeros(6, np.uint64), np.zeros(6, dtype=bool))
+    note = (
+        "no copies by file; copies that only look the same are not known before 'artsim dupes' "
+        "has run"
+    )
+    for split in (split_of([0, 2], [1, 5], [3, 4]), split_of(range(6), [], range(6))):
+        assert leave_out_copies(split, nothing).notes == (note,)
+        assert leave_out_copies(split_of([0, 2], [], [1, 5]), COPIES).notes == ()
+
+
+def test_the_column_of_what_was_decided_is_named():
+    found = leave_out_copies(split_of([0, 2], [1, 5], [3, 4]), replace(COPIES, decided=True))
+    how = "found by file and by look, up to 4 bits apart; those you decided on: column same_work"
     assert found.notes == (f"2 copies of test pictures ({how}) left out of training",)
 
 

@@ -78,6 +78,50 @@ def test_python_examples_compile(page):
         compile(example, page.name, "exec")
 
 
+NEEDED = {  # by extra: a command that fails without it
+    "web": r"artsim serve\b",
+    "map": r"artsim map\b",
+    "lance": "lance:",
+    "milvus": "milvus:",
+    "ray": "--engine ray",
+    "fetch": r"artsim fetch\b",
+    "s3": "s3://",
+}
+
+
+def commands(kind, block):
+    """Return the commands of a block, without what they print."""
+    lines = block.splitlines()
+    return "\n".join(line for line in lines if kind == "sh" or line.startswith("$ "))
+
+
+def missing_installs(text):
+    """Return the extras that a command in a page needs before the page installs them."""
+    missing = []
+    for extra, needs in NEEDED.items():
+        blocks = re.finditer(r"```(sh|console)\n(.*?)```", text, re.DOTALL)
+        first = next(
+            (text[: b.end()] for b in blocks if re.search(needs, commands(*b.groups()))), None
+        )
+        if first and not re.search(rf"(?:pip install|Install) .*\[[a-z0-9,]*\b{extra}\b", first):
+            missing.append(extra)
+    return missing
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name != "commands.md"], ids=lambda page: page.name
+)
+def test_a_page_installs_what_its_commands_need_before_them(page):
+    assert missing_installs(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_page_that_does_not_is_found():
+    served = "```sh\nartsim serve\n```\n"
+    assert missing_installs(f"```sh\npip install .\n```\n{served}") == ["web"]
+    assert missing_installs(f"`pip install 'artsim[fetch,web]'`\n{served}") == []
+    assert missing_installs(f"{served}`pip install 'artsim[web]'`") == ["web"]
+
+
 def test_the_docs_show_the_true_output_on_the_sample_museum():
     done = subprocess.run(
         [sys.executable, ROOT / "scripts/examples.py", "--place", "museum"],

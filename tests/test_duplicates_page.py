@@ -222,7 +222,8 @@ def test_decisions_are_read_back_as_a_column_that_groups(app, store, tmp_path):
     found = CliRunner().invoke(cli, [*read, "--table"])
     assert found.exit_code == 0, found.output
     assert found.stdout.splitlines()[0] == (
-        f"same_work in {store}: 4 pictures of 2 works; 1 pair is no duplicate, 0 undecided"
+        f"same_work in {store}: 4 pictures of 2 works; not duplicates: 1 pair; "
+        "still to decide: 0 pairs"
     )
     store = store.reopen()
     names = {row["id"]: row[SAME_WORK] for row in store.read(["id", SAME_WORK]).to_pylist()}

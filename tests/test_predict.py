@@ -382,7 +382,8 @@ def test_misuse_gives_a_one_line_error(path, monkeypatch, tmp_path, paint, args,
 def test_an_index_without_a_head_says_how_to_make_one(path, tmp_path):
     embed_collection(read_collection(path.parent / "museum"), tmp_path / "bare", toy())
     output = run("predict", "--index", tmp_path / "bare", "--id", "red-1", code=1).output
-    assert "has no head; train one with 'artsim probe --label LABEL'" in output
+    assert "has no head; train one with 'artsim probe --index " in output
+    assert "/bare --label LABEL'" in output
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,10 @@ HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
 SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
 ROWS = 120
 
+UNKNOWN = (
+    "no copies by file; copies that only look the same are not known before 'artsim dupes' has run"
+)
+
 
 def run(*args, code=0):
     result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
@@ -366,6 +370,7 @@ def test_pictures_without_the_label_are_counted(store):
 def test_a_class_with_one_picture_is_noted(store):
     (found,) = probed(store, "rare")
     assert found.split.notes == (
+        UNKNOWN,
         "classes of one picture cannot be in both training and test: 1 ('once')",
     )
     assert 0 in found.split.train
@@ -375,6 +380,7 @@ def test_test_pictures_of_a_class_missing_in_train_are_noted(store):
     label = "last = floor((catalogd - 5000) / 59)"  # 2 of the last two, both in test
     (found,) = probed(store, label, split="side")
     assert found.split.notes == (
+        UNKNOWN,
         "test pictures of a class without training pictures count as wrong: 2 ('2')",
     )
 
@@ -575,7 +581,10 @@ def test_vectors_of_zeros_are_left_out_and_noted(store, monkeypatch):
     empty[[3, 8]] = 0
     monkeypatch.setattr(Store, "iter_vectors", lambda self, tap: [empty])
     (found,) = probed(store, "hue", split="side")
-    assert found.split.notes == ("2 pictures are left out, as their vectors are all zeros",)
+    assert found.split.notes == (
+        UNKNOWN,
+        "2 pictures are left out, as their vectors are all zeros",
+    )
     assert (len(found.split.train), len(found.split.test)) == (83, 23)
     assert (found.knn.value, found.probe.value) == (1, 1)
 
@@ -596,7 +605,8 @@ def test_the_command_prints_a_table_and_saves_a_head(path):
         "hue: split 'side', tested on test, chosen on val; 84 training, 12 validation"
         in result.stdout
     )
-    assert result.stderr == ("Head 'both' saved; use it with 'artsim predict --head both'\n")
+    advised = f"artsim predict --index {path} --head both"
+    assert result.stderr == f"Head 'both' saved; use it with '{advised}'\n"
     again = run("probe", "--index", path, "--head", "both", "--label", "hue", "--split", "side")
     assert again.stderr.startswith("Head 'both' replaced; use it with")
     run("probe", "--index", path, "--table", "--head", "both", *args)
@@ -813,6 +823,7 @@ def test_settings_chosen_on_one_picture_are_noted(tmp_path):
         ).notes
 
     assert notes("few") == (
+        UNKNOWN,
         "all settings are chosen on 1 validation picture, which is far too few",
     )
-    assert notes("enough") == ()
+    assert notes("enough") == (UNKNOWN,)

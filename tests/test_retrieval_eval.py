@@ -258,6 +258,6 @@ def test_copies_are_counted_in_json_and_in_a_line(copied):
     assert (row["copies_left_out"], row["unlabeled"], row["resampled_groups"]) == (4, 0, None)
     (row,) = map(json.loads, run(*args, "--keep-copies").splitlines())
     assert (row["copies_left_out"], row["P@1"]) == (0, 6 / 8)
-    how = "(found by file; after 'artsim dupes' by look, too)"
+    how = f"(found by file; after 'artsim dupes --index {copied}' by look, too)"
     line = f"  4 pictures have copies {how}, which never count as neighbors\n"
     assert line in run(*args, "--table")

@@ -344,7 +344,7 @@ def test_a_column_can_be_removed_even_if_damaged(index):
     file.write_bytes(file.read_bytes()[:-9])
     said = run("info", index, code=1)
     assert "damaged" in said
-    assert "artsim label --remove gone_predicted" in said
+    assert f"artsim label --index {index} --remove gone_predicted" in said
     run("label", f"--index={index}", "--remove", "gone_predicted")
     assert not file.exists()
     assert "gone_predicted" not in str(rows("info", index))

@@ -20,6 +20,7 @@ import click
 import cloup
 
 from artsim import __version__
+from artsim.cli.advice import with_index
 from artsim.cli.compact import compact
 from artsim.cli.dupes import dupes
 from artsim.cli.embed import embed
@@ -95,7 +96,7 @@ class _Group(cloup.Group):
             return super().invoke(ctx)
         except ArtsimError as error:
             where = say_where(error.work) if isinstance(error, UnknownWorkError) else ""
-            raise click.ClickException(printable(f"{error}{where}")) from error
+            raise click.ClickException(printable(with_index(f"{error}{where}"))) from error
         except (MemoryError, OSError, RuntimeError) as error:
             if was_interrupted(error):
                 _stop()

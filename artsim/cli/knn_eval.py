@@ -227,5 +227,6 @@ def _setting(plan: KnnPlan, run: KnnRun) -> str:
     """Return which pictures are compared, and how."""
     parts = [run.split.description, _VOTES[plan.protocol]]
     parts += [f"corrected by {plan.correct}"] if plan.correct else []
-    same = " or ".join(plan.groups).replace("near-duplicate", "picture")
+    names = (name.replace("near-duplicate", "picture") for name in plan.groups)
+    same = " or ".join(name.removeprefix("same_").replace("_", " ") for name in names)
     return ", ".join([*parts, f"no neighbors of the same {same}"] if same else parts)

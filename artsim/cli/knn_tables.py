@@ -104,7 +104,10 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
         what = f"k = {score.k}" + (f", T = {score.temperature:g}" if score.temperature else "")
         echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
     elif len({score.k for score in evaluation.scores}) > 1:
-        echo("  Quote a k fixed beforehand, such as 10; a split chooses one (see 'artsim split')")
+        echo(
+            "  Quote one k, fixed before you look (such as 10), or let a validation set choose it: "
+            "see 'artsim split'"
+        )
     echo(
         f"  Hubs at k = {hubs.k}: one picture is a neighbor of {hubs.largest:,} others, "
         f"{hubs.antihubs:.1%} are a neighbor of none (skew {hubs.skew:.2f})"

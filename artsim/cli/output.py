@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from artsim.cli.advice import with_index
 from artsim.cli.cutting import cut_columns
 from artsim.datatypes import finite, plural, printable, shown_path
 
@@ -32,7 +33,11 @@ _LOG_EVERY_S = 60.0  # between the lines of progress in a log
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
-    """Print a line, `printable`, on stdout or stderr."""
+    """Print a line, `printable`, on stdout or stderr; what it advises works as printed."""
+    _print(with_index(text), err=err)
+
+
+def _print(text: str, *, err: bool = False) -> None:
     click.echo(printable(text), err=err)  # noqa: TID251 - the one place
 
 
@@ -51,7 +56,7 @@ def print_json_lines(
         )
         text = json.dumps(finite(row), ensure_ascii=False, allow_nan=False)
         # Bytes that are not UTF-8 are surrogates in Python: escaped they are ASCII, and JSON.
-        echo(text.encode("utf-8", "backslashreplace").decode())
+        _print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def with_metadata(own: dict[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -132,7 +137,11 @@ def echo_wrapped(text: str, *, indent: int = 2) -> None:
     width = max(shutil.get_terminal_size().columns, _MIN_TEXT * 2)
     later = " " * indent
     for line in textwrap.wrap(
-        text, width, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+        with_index(text),
+        width,
+        subsequent_indent=later,
+        break_long_words=False,
+        break_on_hyphens=False,
     ):
         echo(line)
 

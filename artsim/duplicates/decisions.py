@@ -13,9 +13,10 @@ from artsim.errors import EvaluationError
 from artsim.images import groups_of
 from artsim.labels import refuse_taken
 from artsim.readers import open_delimited
+from artsim.splits import DECIDED
 from artsim.store import IDENTITY, Store, csv_value, lock_index, remove_added, write_added
 
-SAME_WORK = "same_work"
+SAME_WORK = DECIDED
 _COLUMNS = ("id", "other_id", "decision", "keep")
 _DUPLICATE, _DIFFERENT = "duplicate", "not a duplicate"  # decisions
 

@@ -2,7 +2,7 @@
 
 from artsim.splits.audit import LeakReport, audit_catalog, audit_splits
 from artsim.splits.choosing import SplitChoice, read_source, split_label
-from artsim.splits.copies import join_groups, look_alikes, read_copies
+from artsim.splits.copies import DECIDED, join_groups, look_alikes, read_copies
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.hashes import (
     Looks,
@@ -25,6 +25,7 @@ from artsim.splits.stored import (
 )
 
 __all__ = [
+    "DECIDED",
     "TEST",
     "TRAIN",
     "VAL",

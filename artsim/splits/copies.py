@@ -24,6 +24,12 @@ from artsim.splits.leaks import WITHIN, nearest_hashes
 from artsim.splits.parts import Codes, Mask, Rows, Split
 from artsim.store import Store
 
+DECIDED = "same_work"  # the column of works that people decided to be one
+_NO_CROPS = "crops are not found"
+_UNKNOWN = (
+    "no copies by file; copies that only look the same are not known before 'artsim dupes' has run"
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Copies:
@@ -32,13 +38,20 @@ class Copies:
     content: Codes  # (N,) a code for each file's bytes; -1 is unknown
     hashes: NDArray[np.uint64]  # (N,) perceptual
     hashed: Mask  # (N,) whether there is one: not of a blank picture
+    decided: bool = False  # whether people have decided which are copies, in the column `DECIDED`
 
     @property
     def known_by(self) -> str:
         """How copies are found, in words."""
         if self.hashed.any():
-            return f"found by file and by look, up to {WITHIN} bits apart; crops are not found"
+            more = f"those you decided on: column {DECIDED}" if self.decided else _NO_CROPS
+            return f"found by file and by look, up to {WITHIN} bits apart; {more}"
         return "found by file; after 'artsim dupes' by look, too"
+
+    @property
+    def unknown(self) -> str:
+        """What is not known of copies, in words; nothing if pictures were compared."""
+        return "" if self.hashed.any() else _UNKNOWN
 
     def of(self, rows: Rows) -> Mask:
         """Return which rows are copies of any of these, or are these, shape (N,)."""
@@ -64,7 +77,8 @@ class Copies:
 def read_copies(store: Store) -> Copies:
     """Read what is known of an index's pictures: the sha256 of files, and perceptual hashes."""
     files = store.read(["content_hash"]).column("content_hash").to_pylist()
-    return _copies([file or None for file in files], known_hashes(store))
+    found = _copies([file or None for file in files], known_hashes(store))
+    return replace(found, decided=any(field.name == DECIDED for field in store.fields))
 
 
 def look_alikes(hashes: Sequence[int | None]) -> Codes:
@@ -93,7 +107,7 @@ def leave_out_copies(
         return _keep_apart(split, copies, keep=keep)
     without, count = split.leave_out(np.flatnonzero(copies.of(split.test if of is None else of)))
     if not count:
-        return split
+        return _with_unknown(split, copies)
     found = f"{count:,} {'copy' if count == 1 else 'copies'} of test pictures ({copies.known_by})"
     if keep:
         note = f"{found} kept in training: the scores are too high"
@@ -107,6 +121,10 @@ def leave_out_copies(
     return replace(without, notes=notes, copies_left_out=count)
 
 
+def _with_unknown(split: Split, copies: Copies) -> Split:
+    return replace(split, notes=(*split.notes, copies.unknown)) if copies.unknown else split
+
+
 def _keep_apart(split: Split, copies: Copies, *, keep: bool) -> Split:
     groups = copies.groups()
     among = np.full_like(groups, -1)
@@ -115,7 +133,7 @@ def _keep_apart(split: Split, copies: Copies, *, keep: bool) -> Split:
     among[~np.isin(among, of[counts > 1])] = -1
     count = int((among >= 0).sum())
     if not count:
-        return split
+        return _with_unknown(split, copies)
     found = f"{count:,} pictures have copies ({copies.known_by})"
     if keep:
         note = f"{found}, which are their neighbors: the scores are too high"

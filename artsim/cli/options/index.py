@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from artsim.cli.advice import must_name
 from artsim.cli.options.complete import complete_index, complete_tap
 from artsim.cli.options.values import INDEX, INDEXES, PLACE, PUBLISHED, Command, is_address
 from artsim.cli.output import print_notes
@@ -219,6 +220,8 @@ def open_store(index: Path | str | None) -> Store:
     from artsim.store import Store, is_being_written
 
     store = Store.open(find_index(index), roots=chosen_roots())
+    if index is not None and is_index_named() and not _is_only(store.path):
+        must_name(store.path)
     if not store.manifest.complete:
         so_far = f"({plural(store.rows, 'picture')} so far)"
         print_notes(
@@ -264,9 +267,18 @@ def open_stores(indexes: Sequence[Path]) -> list[Store]:
 
 def is_index_named() -> bool:
     """Return whether the command line names an index, not only the environment."""
-    context = click.get_current_context()
-    source = context.get_parameter_source("index")
-    return bool(context.meta.get(_NAMED)) or source == ParameterSource.COMMANDLINE
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return False
+    sources = map(context.get_parameter_source, ("index", "indexes"))
+    return bool(context.meta.get(_NAMED)) or ParameterSource.COMMANDLINE in sources
+
+
+def _is_only(index: Path) -> bool:
+    """Return whether a command without an index finds this one."""
+    from artsim.store import is_store
+
+    return list(filter(is_store, INDEXES.glob("*"))) == [index]
 
 
 def _is_picture(address: str) -> bool:
