@@ -65,6 +65,9 @@ def test_a_detail_much_smaller_than_the_parts_is_said_to_be(page):
     small = "smaller than the parts of works that were embedded"
     page.goto("/?index=details&details=1&q=1@0,0,20,20:id:blue.png")
     expect(page.locator("#summary")).to_contain_text(small)
+    expect(page.locator("#summary")).to_contain_text("or embed with --tiles 7")
+    page.goto("/?index=details&details=1&q=1@0,0,10,10:id:blue.png")
+    expect(page.locator("#summary")).to_contain_text("draw a larger one.")  # 8 are the most
     page.goto("/?index=details&details=1&q=1@0,0,40,40:id:blue.png")
     expect(page.locator("#summary")).to_have_text(
         "Among 2 other works. Of each work, the part that is most similar counts. "

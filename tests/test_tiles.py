@@ -157,6 +157,12 @@ def test_details_are_also_exact_under_a_condition(index):
     assert sorted(match.id for match in answer.matches) == ["w0", "w2", "w4", "w6"]
 
 
+def test_conditions_that_no_work_meets_leave_no_match_and_no_error(index):
+    for where in ("kind = 'z'", "id = 'w3'"):  # the query itself is left out
+        answer = ask(index, terms=(Term(id="w3", box=MIDDLE),), k=8, where=where)
+        assert answer.matches == ()
+
+
 @settings(max_examples=10)
 @given(place=st.integers(0, 7), left=st.integers(0, 60), top=st.integers(0, 60))
 def test_the_best_tile_is_that_of_brute_force(index, place, left, top):

@@ -20,6 +20,9 @@ def candidates(k: int) -> int:
     return max(CANDIDATES * k, _AT_LEAST)
 
 
+_LEAST = 6.0  # evidence that counts: the default of 'artsim motifs'
+
+
 def verify_matches(
     answer: SearchAnswer,
     finder: MotifFinder,
@@ -31,8 +34,8 @@ def verify_matches(
 ) -> SearchAnswer:
     """Rank matches by the evidence that they contain a query picture, best first.
 
-    The detail of a match becomes the part that corresponds; a match without any evidence keeps its
-    detail and its place behind the others.
+    The detail of a match becomes the part that corresponds. Of a match with less evidence than 6,
+    which may be chance, the detail stays, and they follow in the order of the answer.
 
     Args:
         answer: The answer of a search, with as many matches as `candidates` says.
@@ -55,8 +58,14 @@ def verify_matches(
             found = [each for cells in queries if (each := finder.find(cells, row)) is not None]
             best, box = max(found, key=lambda each: each[0].score, default=(None, match.box))
             evidence = 0.0 if best is None else best.score
+            box = box if evidence >= _LEAST else match.box
             verified.append(replace(match, evidence=evidence, box=box))
             progress(done, len(answer.matches), 0)
-    verified.sort(key=lambda match: (-(match.evidence or 0), match.rank))
+    verified.sort(key=lambda match: (-_counted(match), match.rank))
     ranked = [replace(match, rank=rank) for rank, match in enumerate(verified[:k], 1)]
     return replace(answer, matches=tuple(ranked))
+
+
+def _counted(match: Match) -> float:
+    evidence = match.evidence or 0.0
+    return evidence if evidence >= _LEAST else 0.0

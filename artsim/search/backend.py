@@ -146,8 +146,9 @@ class FaissBackend:
         """Read the unit vectors of some rows, or of their tiles."""
         if not tiles:
             return self._once(open_index, tap).vectors[keys]
-        vectors = self._once(open_tiles, tap)[self._tiles_of(keys)]
-        return vectors.reshape(len(keys), -1, vectors.shape[1])
+        vectors, each = self._once(open_tiles, tap), self._works.store.manifest.tiles**2
+        found = vectors[self._tiles_of(keys)]
+        return found.reshape(len(keys), each, found.shape[1])
 
     def count(self, where: str | None, conditions: Sequence[Condition]) -> int:
         """Return how many rows meet the conditions."""

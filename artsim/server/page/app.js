@@ -22,8 +22,6 @@ import { makeViewing } from "./viewing.js";
 const REMEMBERED = 30; // answers, for going back
 const SIMILAR = 90; // a percentile below which a match is not called similar
 const FEW = 20; // works of an index, below which percentiles say little
-const TOO_SMALL =
-  "The detail is smaller than the parts of works that were embedded, so the right work may not come first; draw a larger one, or embed with more --tiles. ";
 const BY_PARTS = "Of each work, the part that is most similar counts.";
 const EDGE = 8; // pixels between a menu and the window's edge
 const ASK = 500; // milliseconds until the page asks again how far a check is
@@ -484,10 +482,17 @@ function howFound({ rows, searched, left_out: skipped, missing, unknown, matches
     .join("; ");
 }
 
+/** Say that the right work may not come first, and what would help. */
+function tooSmall() {
+  const tiles = states.tilesFor(state.terms);
+  const more = tiles ? `, or embed with --tiles ${tiles}` : "";
+  return `The detail is smaller than the parts of works that were embedded, so the right work may not come first; draw a larger one${more}. `;
+}
+
 /** Say that a detail is compared with whole pictures or larger parts, and what would find it. */
 async function aboutDetail() {
   if (!states.hasDetail(state.terms)) return [];
-  if (state.details) return [states.isSmall(state.terms, index()) && TOO_SMALL, !isChecked() && BY_PARTS].filter(Boolean);
+  if (state.details) return [states.isSmall(state.terms, index()) && tooSmall(), !isChecked() && BY_PARTS].filter(Boolean);
   const said = "The detail is compared with whole pictures; to find works that contain it, ";
   if (index().tiles) return [`${said}tick “Find works that contain it as a detail”.`];
   for (const other of indexes.filter(({ tiles }) => tiles)) {
@@ -501,7 +506,7 @@ async function aboutDetail() {
     return [said, make("a", { href, onclick }, `choose ${other.name}`), "."];
   }
   const { collection, path } = index();
-  const embed = `artsim embed ${collection} --tiles 3 -o ${path}-tiles`;
+  const embed = `artsim embed ${collection} --tiles ${states.tilesFor(state.terms) || 8} -o ${path}-tiles`;
   return [`${said}make a second index with tiles, and show both:`, commands(embed, `artsim serve ${path} ${path}-tiles`)];
 }
 

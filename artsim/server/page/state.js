@@ -209,6 +209,9 @@ export function isSmall(terms, { tiles }) {
   return terms.some(({ crop }) => crop && crop[2] * crop[3] < side ** 2 / 2);
 }
 
+/** Return the tiles per side that are small enough for the details of a query; 0: none that can be made. */
+export const tilesFor = (terms) => [3, 4, 5, 6, 7, 8].find((tiles) => !isSmall(terms, { tiles })) ?? 0;
+
 /** Return whether works are searched for that contain the query: if it has a detail, and they have tiles. */
 export const looksInside = (terms, index) => index.tiles > 0 && hasDetail(terms);
 
