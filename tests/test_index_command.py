@@ -121,7 +121,8 @@ def test_info_says_how_the_index_is_searched(indexed):
     assert [(each["tap"], each["kind"]) for each in found["search"]] == [("rgb", "Flat")]
     (indexed / "faiss" / "rgb.json").unlink()
     shown = CliRunner().invoke(cli, ["info", "--table", "--index", str(indexed)]).output
-    assert "search      exact, in memory; build an index with 'artsim index'\n" in shown
+    advised = f"build an index with 'artsim index --index {indexed}'"
+    assert f"search      exact, in memory; {advised}\n" in shown
 
 
 @pytest.mark.parametrize(

@@ -167,5 +167,5 @@ def test_evaluations_do_not_compare_by_the_text_of_records(store, command):
     error = run(command, store.path, "--label", "title", "--tap", "text", code=1)
     assert error == (
         f"Error: {str(store.path)!r} has no tap 'text'; choose from rgb; the words of records may "
-        "hold labels, so they are for 'artsim similar --by' alone\n"
+        f"hold labels, so they are for 'artsim similar --index {store.path} --by' alone\n"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 
 import click
 
@@ -12,8 +11,8 @@ _NAMED = "artsim.named"  # where the context keeps the index that advised comman
 _COMMAND = re.compile(r"(?<=')artsim ([a-z-]+)([^'\n]*)(?=')")
 
 
-def must_name(index: Path) -> None:
-    """Note that commands about an index find it only if they name it."""
+def must_name(index: str) -> None:
+    """Note that commands about an index, by its path or address, find it only if they name it."""
     context = click.get_current_context(silent=True)
     if context is not None:
         context.meta.setdefault(_NAMED, set()).add(index)
@@ -22,7 +21,7 @@ def must_name(index: Path) -> None:
 def with_index(text: str) -> str:
     """Return a message whose commands, in quotes, name the only index that must be named."""
     context = click.get_current_context(silent=True)
-    indexes: set[Path] = context.meta.get(_NAMED, set()) if context is not None else set()
+    indexes: set[str] = context.meta.get(_NAMED, set()) if context is not None else set()
     if context is None or len(indexes) != 1:
         return text
     (index,) = indexes
@@ -34,8 +33,8 @@ def with_index(text: str) -> str:
         command = commands.get(name)
         takes_one = command and any("--index" in option.opts for option in command.params)
         words = {word.strip() for word in rest.split()}
-        if not takes_one or words & {"--index", "--help", "--run", "INDEX", str(index)}:
+        if not takes_one or words & {"--index", "--help", "--run", "INDEX", index}:
             return match[0]
-        return f"artsim {name} --index {shlex.quote(str(index))}{rest}"
+        return f"artsim {name} --index {shlex.quote(index)}{rest}"
 
     return _COMMAND.sub(named, text)

@@ -221,7 +221,7 @@ def open_store(index: Path | str | None) -> Store:
 
     store = Store.open(find_index(index), roots=chosen_roots())
     if index is not None and is_index_named() and not _is_only(store.path):
-        must_name(store.path)
+        must_name(str(store))
     if not store.manifest.complete:
         so_far = f"({plural(store.rows, 'picture')} so far)"
         print_notes(
