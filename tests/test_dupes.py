@@ -27,7 +27,7 @@ from artsim.duplicates import (
 )
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError
-from artsim.images import TRANSFORMS, gray_hashes
+from artsim.images import TRANSFORMS, edges_of, gray_hashes
 from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.sample import make_sample
@@ -504,3 +504,7 @@ def test_misuse_gives_a_one_line_error(tmp_path):
     assert (
         "has no tap 'west'; choose from east" in run("dupes", one, "--tap", "west", code=1).stderr
     )
+
+
+def test_edges_of_no_pictures_are_none():
+    assert edges_of(np.empty((0, 32, 32))).shape == (0, 2 * 31**2)

@@ -51,8 +51,9 @@ def edges_of(grays: Grays | NDArray[np.float64]) -> NDArray[np.float32]:
     Those of grays of shape (N, S, S) have the shape (N, 2 (S - 1)^2).
     """
     numbers = grays.astype(np.float32)
-    down = np.diff(numbers, axis=1)[:, :, :-1].reshape(len(grays), -1)
-    across = np.diff(numbers, axis=2)[:, :-1, :].reshape(len(grays), -1)
+    count, side, _ = numbers.shape
+    down = np.diff(numbers, axis=1)[:, :, :-1].reshape(count, (side - 1) ** 2)
+    across = np.diff(numbers, axis=2)[:, :-1, :].reshape(count, (side - 1) ** 2)
     edges: NDArray[np.float32] = np.concatenate([down, across], axis=1)
     edges /= np.maximum(np.linalg.norm(edges, axis=1, keepdims=True), 1)
     return edges
