@@ -1,6 +1,7 @@
 """A server for many: probes, tokens, a rate for each visitor, figures, several processes."""
 
 import json
+import multiprocessing
 import os
 import re
 import signal
@@ -17,7 +18,7 @@ from search_toys import at, make_store
 from test_server import Visitor
 
 from artsim.search import IndexEncoder
-from artsim.server import Limits, Museum, make_app
+from artsim.server import Limits, Museum, Processes, configure, make_app
 from artsim.server.pace import Pace
 
 QUESTION = {"terms": [{"id": "a"}], "k": 1}
@@ -140,6 +141,28 @@ def wait_for_count(address, searches):
         return re.findall(re.escape(route) + r"\} (\S+)", get(f"{address}/metrics")[1])
 
     wait_until(f"{searches} are counted", lambda: list(map(float, counts())) == [searches])
+
+
+def end_when_asked(asked):
+    """Be a process that ends when it is asked whether it is alive."""
+    asked.recv()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_ends_instead_of_answering_is_replaced_at_once(monkeypatch):
+    supervising = pytest.importorskip("uvicorn.supervisors.multiprocess")
+    monkeypatch.setattr(supervising.signal, "signal", lambda *_: None)
+    processes = Processes(configure(None, Limits(), timeout_worker_healthcheck=600), sockets=[])
+    ends = supervising.Process(processes.config, [])
+    start = multiprocessing.get_context("spawn").Process
+    ends.process = start(target=end_when_asked, args=[ends.child_conn])
+    ends.start()
+    processes.processes = [ends]
+    with monkeypatch.context() as patch:
+        patch.setattr(supervising.Process, "start", lambda self: None)
+        processes.keep_subprocess_alive()
+    assert ends.process.exitcode == -signal.SIGKILL
+    assert processes.processes[0] is not ends
 
 
 def test_several_processes_answer_and_one_that_ends_is_replaced(store):

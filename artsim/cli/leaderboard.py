@@ -61,7 +61,9 @@ _METRICS = {"top1": " (top-1)", "mAP": " (mAP)", "MAE": " (MAE, less is better)"
     ),
 )
 @cloup.option_group("Compute", device_option)
-@cloup.option_group("Output", csv_option("every score"), format_option)
+@cloup.option_group(
+    "Output", csv_option("every score, also macro F1 and the intervals,"), format_option
+)
 def leaderboard(
     indexes: tuple[Path, ...],
     against: str | None,

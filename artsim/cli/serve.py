@@ -161,9 +161,8 @@ def serve(
         )
     try:
         import uvicorn
-        from uvicorn.supervisors import Multiprocess
 
-        from artsim.server import Limits, configure
+        from artsim.server import Limits, Processes, configure
     except ImportError as error:
         if error.name not in ("fastapi", "starlette", "uvicorn", "pydantic"):
             raise
@@ -209,7 +208,7 @@ def serve(
                 workers=processes,
                 timeout_worker_healthcheck=_START_SECONDS,
             )
-            run = Multiprocess(config, sockets=[listening]).run
+            run = Processes(config, sockets=[listening]).run
         shown = f"[{host}]" if ":" in host else host
         query = f"?token={quote(tokens[0], safe='')}" if tokens else ""
         echo(

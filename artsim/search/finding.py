@@ -55,9 +55,8 @@ class Found:
     def why_nothing(self, *, conditions: bool) -> str:
         """Say why nothing was found, and what to try; ``conditions`` if there were others."""
         which = " that meets the condition" if conditions else ""
-        unknown, meant = (
-            " or ".join(map(repr, each)) for each in (self.unknown, self.meant.values())
-        )
+        unknown = " or ".join(map(repr, self.unknown))
+        meant = " and ".join(map(repr, self.meant.values()))
         if meant:
             return f"No work{which} has {unknown}; did you mean {meant}?"
         if unknown:

@@ -4,5 +4,6 @@ from artsim.server.app import make_app
 from artsim.server.connections import configure
 from artsim.server.guard import Guard, Limits
 from artsim.server.museum import Museum
+from artsim.server.processes import Processes
 
-__all__ = ["Guard", "Limits", "Museum", "configure", "make_app"]
+__all__ = ["Guard", "Limits", "Museum", "Processes", "configure", "make_app"]

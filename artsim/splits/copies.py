@@ -44,7 +44,8 @@ class Copies:
     def known_by(self) -> str:
         """How copies are found, in words."""
         if self.hashed.any():
-            more = f"those you decided on: column {DECIDED}" if self.decided else _NO_CROPS
+            decided = f"those you decided on only with --group {DECIDED}"
+            more = decided if self.decided else _NO_CROPS
             return f"found by file and by look, up to {WITHIN} bits apart; {more}"
         return "found by file; after 'artsim dupes' by look, too"
 

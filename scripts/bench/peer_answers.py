@@ -18,6 +18,7 @@ from PIL import Image
 
 DATA = Path(os.environ.get("ARTSIM_DATA", Path(__file__).parent.parent.parent / "../shared/data"))
 COPIES = ("gray", "third-size", "jpeg-q25")  # that methods of hashes can find
+TUNING = 200  # queries that methods of recall .98 are tuned with
 CLASSES = 29
 PARTS = ("train", "val", "test")
 
@@ -112,7 +113,7 @@ def make_vectors(place: Path, sizes: Sizes) -> None:
     np.save(place / "vectors.npy", vectors)
     (place / "ids.txt").write_text("".join(f"{name_of(row)}\n" for row in range(len(vectors))))
     drawn = np.random.default_rng(2).permutation(len(vectors))
-    queries, tuning = drawn[: sizes.queries], drawn[sizes.queries : sizes.queries + 200]
+    queries, tuning = drawn[: sizes.queries], drawn[sizes.queries : sizes.queries + TUNING]
     (place / "queries.txt").write_text("".join(f"{name_of(row)}\n" for row in queries))
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for name, rows in (("queries", queries), ("tuning", tuning)):

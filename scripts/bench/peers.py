@@ -37,7 +37,7 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-from peer_answers import Sizes, agree, make_place, read_answer
+from peer_answers import TUNING, Sizes, agree, make_place, read_answer
 
 STEPS = Path(__file__).parent / "peer_steps.py"
 ROOT = Path(__file__).parent.parent.parent
@@ -211,6 +211,8 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, help="folder where they are kept")
     parser.add_argument("--json", type=Path, help="file to write")
     options = parser.parse_args()
+    if options.rows < (least := options.queries + TUNING):
+        parser.error(f"--rows {options.rows}: {least} or more, the queries and {TUNING} to tune")
     names = options.peer or list(PEERS)
     jobs = [
         each
