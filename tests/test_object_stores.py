@@ -235,9 +235,11 @@ def test_a_killed_run_loses_nothing_and_ends_as_an_uninterrupted_one(
     pictures = bucket.put(tmp_path / "c", f"{place}/pictures")
     here = embed_here(read_collection(tmp_path / "c"), tmp_path / "here", toy)
     code = f"""
-import sys, time
+import os, sys, time
+cache = os.environ["XDG_CACHE_HOME"]
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from conftest import MeanColor, toy_passport
+os.environ["XDG_CACHE_HOME"] = cache  # not one of its own: the next run goes on with this copy
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.models import Extractor
 from artsim.places import as_path
@@ -247,7 +249,7 @@ from artsim.store import Store, anywhere, index_to_write, is_store
 class Slow(MeanColor):
     def __call__(self, pixels):
         Slow.parts += 1
-        time.sleep(1 if Slow.parts <= 6 else 600)  # it never ends by itself
+        time.sleep(0.5 if Slow.parts <= 6 else 600)  # it never ends by itself
         return super().__call__(pixels)
 
 anywhere._EVERY_S = 0.05
