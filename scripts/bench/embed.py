@@ -197,15 +197,16 @@ def make_pictures(folder: Path, args: argparse.Namespace) -> str:
 
     width, height = map(int, args.scans.split("x"))
     (folder / "scans").mkdir()
-    sources = sorted((DATA / "paintings" / "images").iterdir())[: args.limit or 200]
+    sources = sorted((DATA / "paintings" / "images").iterdir())
     rng = np.random.default_rng(0)
-    for source in sources:
+    for number in range(args.limit or 200):
+        source = sources[number % len(sources)]  # the grain is another each time
         large = Image.open(source).convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
         grain = rng.normal(
             0, 4, (height, width, 1)
         )  # scans have grain, which makes their files large
         pixels = np.clip(np.asarray(large) + grain, 0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / "scans" / source.name, quality=90)
+        Image.fromarray(pixels).save(folder / "scans" / f"{number:06}.jpg", quality=90)
     return str(folder / "scans")
 
 
