@@ -202,6 +202,7 @@ def test_check_runs_everything_and_names_failed_checks(checkout: Path) -> None:
         "-m ruff format --check .",
         "-m ruff check .",
         "-m mypy",
+        "scripts/page_types.py",
         ".venv/bin/codespell --dictionary=- --dictionary=scripts/words.txt .",
         ".venv/bin/lint-imports --no-cache",
         "-m cogapp --check --diff docs/commands.md docs/guides/museums.md "

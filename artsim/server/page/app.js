@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { makeChips } from "./chips.js";
 import { MOST, makeCollection } from "./collect.js";
 import { makeDialogs } from "./dialog.js";
-import { byId, columnName, commands, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
+import { byId, columnName, commands, count, described, dropWaiting, inFocus, later, make, many, openMenus, shortName, show } from "./dom.js";
 import { makeDuplicates } from "./duplicates.js";
 import { cardsOf, makeGrid } from "./grid.js";
 import { makeMapView } from "./mapview.js";
@@ -669,7 +669,9 @@ function refineButton() {
 
 function closeRefine() {
   document.body.classList.remove("refining");
-  for (const opener of document.querySelectorAll("main .refine-button")) {
+  /** @type {NodeListOf<HTMLButtonElement>} */
+  const openers = document.querySelectorAll("main .refine-button");
+  for (const opener of openers) {
     opener.setAttribute("aria-expanded", "false");
     opener.focus(); // the one that is shown takes it
   }
@@ -735,7 +737,7 @@ async function exportAs(kind) {
   document.body.classList.add("busy");
   try {
     if (!answer || isChecked() || kind === "zip") {
-      const filters = [...byId("chips").querySelectorAll(".filter > span")].map(({ title }) => title);
+      const filters = [...byId("chips").querySelectorAll(".filter > span")].map((each) => each.title);
       const name = (answer ? document.title : filters.join(", ") || byId("home").textContent).slice(0, 90);
       await saveWorks(kind, state.index, name, (await listed()).map(({ id }) => id));
     } else if (kind === "json") {
@@ -785,8 +787,8 @@ function listen() {
     typed = state;
   });
   byId("find").addEventListener("input", look);
-  byId("index").addEventListener("change", async ({ target }) =>
-    change(await elsewhere(indexes.find(({ name }) => name === target.value))),
+  byId("index").addEventListener("change", async () =>
+    change(await elsewhere(indexes.find(({ name }) => name === byId("index").value))),
   );
   byId("see-wall").addEventListener("click", () => change({ view: "wall" }));
   byId("see-map").addEventListener("click", () => change({ view: "map" }));
@@ -801,8 +803,8 @@ function listen() {
   byId("undo").addEventListener("click", undo);
   document.addEventListener("keydown", shortcuts);
   document.addEventListener("click", (event) => {
-    for (const menu of document.querySelectorAll("details.menu[open]")) {
-      if (!menu.contains(event.target)) menu.open = false;
+    for (const menu of openMenus()) {
+      if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
     }
   });
   document.addEventListener("click", oneClick, true);
@@ -839,7 +841,7 @@ function leave(event) {
   if (viewing.isBack()) return;
   isLeaving = true;
   dropWaiting();
-  if (document.activeElement?.matches("input:not([type=checkbox])")) document.activeElement.blur();
+  if (inFocus()?.matches("input:not([type=checkbox])")) inFocus().blur();
   isLeaving = false;
   state = states.read(location.search, event.state, indexes);
   viewer.close();
@@ -852,9 +854,9 @@ function shortcuts(event) {
     "input:not([type=checkbox]):not([type=range]), select, textarea",
   );
   if (event.key === "Escape") {
-    for (const menu of document.querySelectorAll("details.menu[open]")) {
+    for (const menu of openMenus()) {
       menu.open = false;
-      menu.firstElementChild.focus();
+      menu.querySelector("summary").focus();
     }
     if (document.body.classList.contains("refining")) closeRefine();
     show(byId("error"), false);

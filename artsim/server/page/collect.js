@@ -1,7 +1,7 @@
 /** The works that a visitor collects: a star on each picture, and the bar of the open set. */
 
 import * as api from "./api.js";
-import { byId, columnOf, count, described, headline, make, many, show } from "./dom.js";
+import { byId, columnOf, count, described, headline, keptFocus, make, many, show } from "./dom.js";
 import { whenKept } from "./kept.js";
 import { freeName, keepSets, readSets } from "./sets.js";
 import { exportMenu, saveWorks } from "./tools.js";
@@ -131,7 +131,7 @@ export function makeCollection(bar, actions) {
     for (const button of document.querySelectorAll(".star")) mark(button);
     const several = Object.keys(sets()).length > 1;
     const isShown = ids().length > 0 || several;
-    const focused = bar.contains(document.activeElement) && document.activeElement.dataset.keep;
+    const focused = keptFocus(bar);
     show(bar, isShown);
     document.body.classList.toggle("collecting", isShown);
     if (!isShown) {

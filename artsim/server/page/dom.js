@@ -37,7 +37,26 @@ export function commands(...lines) {
   return make("span", { className: "command" }, code, copy);
 }
 
+/**
+ * An element of the page, by its id.
+ *
+ * @returns {any} Of which kind it is, the page knows.
+ */
 export const byId = (id) => document.getElementById(id);
+
+/**
+ * What has the focus.
+ *
+ * @returns {HTMLInputElement | null} Or another element, without what only inputs have.
+ */
+export const inFocus = () => /** @type {HTMLInputElement | null} */ (document.activeElement);
+
+/** What names the element in a panel that has the focus, so that it has it after a new drawing. */
+export const keptFocus = (panel) => (panel.contains(document.activeElement) ? inFocus().dataset.keep : undefined);
+
+/** The menus that are open. */
+export const openMenus = () =>
+  /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"));
 
 /** Show an element, or hide it. */
 export function show(element, shown) {

@@ -1,7 +1,7 @@
 /** Duplicates: groups side by side with their evidence, to decide about and export. */
 
 import * as api from "./api.js";
-import { commands, count, described, headline, later, make, many, show } from "./dom.js";
+import { commands, count, described, headline, keptFocus, later, make, many, show } from "./dom.js";
 import { keep, kept, whenKept } from "./kept.js";
 import { whenNear } from "./scrolling.js";
 import { download } from "./tools.js";
@@ -89,7 +89,7 @@ export function makeDuplicates(section, actions) {
   }
 
   function draw() {
-    const keeps = section.contains(document.activeElement) && document.activeElement.dataset.keep;
+    const keeps = keptFocus(section);
     head.replaceChildren(...top());
     list.replaceChildren(...shown.map(group));
     drawEnd();

@@ -88,7 +88,7 @@ function byCard(canvas, gl) {
 
 function byHand(canvas) {
   const context = canvas.getContext("2d");
-  let [x, y, colors] = [[], [], []];
+  let [x, y, colors] = [new Float32Array(), new Float32Array(), new Uint8Array()];
   return {
     set(...given) {
       [x, y, colors] = given;

@@ -1,6 +1,6 @@
 /** What works can be narrowed down by: the values of their columns, with counts. */
 
-import { columnName, count, later, make } from "./dom.js";
+import { columnName, count, keptFocus, later, make } from "./dom.js";
 import { makeRange } from "./range.js";
 
 const OPEN = 3; // facets that are open at first
@@ -19,7 +19,7 @@ export function makeRefine(panel, actions) {
   const whole = new Set(); // columns whose values are all shown
 
   function render(facets, conditions) {
-    const focused = document.activeElement?.dataset?.keep;
+    const focused = keptFocus(panel);
     const looked = new Map(); // by column, what is being looked for
     for (const box of panel.querySelectorAll("input.look")) looked.set(box.dataset.keep, box);
     // A column may be filtered by a word and by its values.

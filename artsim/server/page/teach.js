@@ -1,7 +1,7 @@
 /** Teaching a concept: works are marked yes or no, and the page ranks all others at each mark. */
 
 import * as api from "./api.js";
-import { byId, columnOf, commands, count, described, later, make, many, show } from "./dom.js";
+import { byId, columnOf, commands, count, described, keptFocus, later, make, many, show } from "./dom.js";
 import { keep, kept, whenKept } from "./kept.js";
 import { download, exportMenu } from "./tools.js";
 
@@ -112,7 +112,9 @@ export function makeTeach(panel, actions) {
 
   /** Show on the works which are marked, while they stay where they are. */
   function press() {
-    for (const { dataset, children } of document.querySelectorAll("[data-marks]")) {
+    /** @type {NodeListOf<HTMLElement>} */
+    const marks = document.querySelectorAll("[data-marks]");
+    for (const { dataset, children } of marks) {
       for (const button of children) {
         const marked = concept[button.className];
         if (marked) button.setAttribute("aria-pressed", String(marked.includes(dataset.marks)));
@@ -184,7 +186,7 @@ export function makeTeach(panel, actions) {
   }
 
   function draw(found) {
-    const focused = panel.contains(document.activeElement) && document.activeElement.dataset.keep;
+    const focused = keptFocus(panel);
     const isOpen = panel.querySelector(".teach-head details[open]") !== null;
     panel.replaceChildren(
       ...[head(), status(found), marked(), found && questions(found)].filter(Boolean),

@@ -51,7 +51,7 @@ export function sizes() {
  * Make the menu that exports what is shown.
  *
  * @param save Saves it as a kind.
- * @param kinds Their names, for visitors.
+ * @param {Record<string, string>} kinds Their names, for visitors.
  * @param note Gives what to put below them when the menu is opened: texts and elements.
  */
 export function exportMenu(save, kinds = EXPORTS, note = () => []) {

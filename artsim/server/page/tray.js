@@ -2,7 +2,7 @@
 
 import { picture, work as findWork } from "./api.js";
 import { makeCrop } from "./crop.js";
-import { described, headline, make, shortName } from "./dom.js";
+import { described, headline, keptFocus, make, shortName } from "./dom.js";
 import { makeOptions } from "./options.js";
 import { hasDetail, looksInside } from "./state.js";
 
@@ -39,7 +39,7 @@ export function makeTray(tray, actions) {
     const labels = await Promise.all(state.terms.map((term) => label(state.index, term)));
     if (now !== last) return; // another query came in between
     const isInside = tray.contains(document.activeElement);
-    const focused = document.activeElement?.dataset?.keep;
+    const focused = keptFocus(tray);
     const isInMore = document.activeElement?.closest(".more-options") !== null;
     chosen = pick(state.terms, chosen);
     const at = (place) => (changes) => {

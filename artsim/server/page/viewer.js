@@ -1,7 +1,7 @@
 /** A work in full: its picture to zoom into, next to the query, its regions, its record. */
 
 import * as api from "./api.js";
-import { aboutRegions, asText, columnName, count, described, headline, identified, make, percentile, whereabouts } from "./dom.js";
+import { aboutRegions, asText, columnName, count, described, headline, identified, inFocus, make, percentile, whereabouts } from "./dom.js";
 import { boxOf } from "./grid.js";
 import { makePane, wholeView } from "./zoom.js";
 
@@ -74,7 +74,9 @@ export function makeViewer(dialog, actions) {
     turn++;
     endPanes();
     record.replaceChildren();
-    const link = document.querySelectorAll("#grid a.picture")[at];
+    /** @type {NodeListOf<HTMLAnchorElement>} */
+    const links = document.querySelectorAll("#grid a.picture");
+    const link = links[at];
     const isTyping = document.activeElement?.matches("input, select, textarea"); // by "/", before this was heard
     if (at >= 0 && !around && link && !isTyping) link.focus();
     actions.closed();
@@ -106,8 +108,8 @@ export function makeViewer(dialog, actions) {
    * @param options beside: a work to compare it with; among: ids of the set; compared: with the query;
    *   choices: see `among`.
    */
-  function present(opened, { beside: other = null, among = null, compared = false, ...more } = {}) {
-    choices = more.choices ?? null;
+  function present(opened, { beside: other = null, among = null, compared = false, choices: given = null } = {}) {
+    choices = given;
     around = among;
     at = places().indexOf(opened.id);
     beside = other;
@@ -131,7 +133,7 @@ export function makeViewer(dialog, actions) {
     if (turn !== mine) return;
     draw(next);
     // A button that can no longer be pressed keeps no focus.
-    if (document.activeElement?.disabled !== false) dialog.focus();
+    if (inFocus()?.disabled !== false) dialog.focus();
   }
 
   async function draw(next) {
@@ -176,8 +178,8 @@ export function makeViewer(dialog, actions) {
     const box = boxOf(work);
     const name = box ? `${described(work)}; the detail at the ${whereabouts(box)} is outlined` : described(work);
     const { id, width, height } = work;
-    const shown = [{ index, id, width, height, name, box }];
-    if (compares) shown.unshift(query);
+    const own = { index, id, width, height, name, box };
+    const shown = compares ? [query, own] : [own];
     panes = shown.map((each) => makePane(each, view, drawAll));
     const score = isMatch && work.score !== undefined ? figures(work) : "";
     const named = choices ? identified : described; // duplicates have the same title
