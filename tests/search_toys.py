@@ -85,6 +85,7 @@ def make_store(
     root="/museum",
     weights="0",
     tiles=None,
+    spec="toy:mean-color",
 ):
     """Write an index of given vectors.
 
@@ -99,6 +100,7 @@ def make_store(
         root: The folder that they are relative to.
         weights: Their hash.
         tiles: Vectors (N, T, D) by tap, if the pictures are embedded in tiles too.
+        spec: Of the network.
     """
     infos = tuple(
         TapInfo(name=tap, layer="", pooling=(poolings or {}).get(tap, "none"), dim=v.shape[1])
@@ -114,7 +116,7 @@ def make_store(
             source="toy",
             root=str(root),
             fields=tuple(Field(field.name, FieldType.of(field.type)) for field in metadata),
-            passport=toy_passport(infos, weights_sha256=weights * 64),
+            passport=toy_passport(infos, weights_sha256=weights * 64, spec=spec),
             tiles=0 if tiles is None else math.isqrt(next(iter(tiles.values())).shape[1]),
         ),
     )

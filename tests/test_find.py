@@ -225,6 +225,14 @@ def test_a_query_that_is_a_title_lists_the_works(store):
     assert "no picture has the id 'zebra'" in run("similar", "zebra", code=1).output
 
 
+def test_a_model_that_takes_words_is_advised_for_what_no_title_has(store, tmp_path):
+    make_store(tmp_path / "indexes" / "met", ["x9"], {"embedding": at(0)}, spec="open_clip:RN50")
+    output = run("similar", "red boat", "--index", "indexes/met", code=1).output
+    command = 'artsim similar --index indexes/met --text "red boat"'
+    assert output.splitlines()[1:] == [f"To search for what pictures show: {command!r}"]
+    assert "--text" not in run("similar", "no.jpg", "--index", "indexes/met", code=1).output
+
+
 @pytest.mark.parametrize(
     "words",
     [["x9"], ["--id", "x9"], ["a1", "--minus", "x9"], ["a1", "--exclude", "x9"],

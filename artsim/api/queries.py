@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,6 +22,7 @@ QueryLike: TypeAlias = "str | Path | bytes | Image | NDArray[np.floating] | Term
 
 _TEXT = "text:"
 _TITLE = 200  # characters that a title has at most
+_WORDS = re.compile(r"[^\W\d_]+(?:[\s-]+[^\W\d_]+)*")  # letters only: hardly an id or a file
 _NAMED = 5  # works that a title may mean and that are listed
 
 
@@ -126,6 +128,8 @@ def check_work(text: str, works: Works, *, what: str = "id", otherwise: str = ""
     except UnknownWorkError as error:
         found = "" if works.similar_ids(text) else _works_with(text, works)
         message = f"{text!r} is no {what}; {found}" if found else f"{otherwise}{error}"
+        if works.store.manifest.passport.takes_words and _WORDS.fullmatch(text):
+            message += f"\nTo search for what pictures show: 'artsim similar --text \"{text}\"'"
         raise UnknownWorkError(message, text) from None
 
 

@@ -69,6 +69,11 @@ class Passport:
         """Whether the vectors were imported, and nothing is known of the network."""
         return self.spec.startswith(self.EXTERNAL)
 
+    @property
+    def takes_words(self) -> bool:
+        """Whether pictures can be found by words: the network has a text encoder."""
+        return self.spec.startswith("open_clip:") and self.tap("embedding") is not None
+
     def differences(self, other: Passport) -> list[str]:
         """List what makes the two incomparable, as 'field: mine, not theirs'; empty if nothing."""
         found = []

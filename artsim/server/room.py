@@ -103,7 +103,7 @@ class Room:
                 for name in (*self.works.fields, *self.works.labels)
             ],
             "colors": self._colorings,
-            "words": self.takes_words,
+            "words": self.store.manifest.passport.takes_words,
             "pictures": not passport.is_external,
             "tiles": self.store.manifest.tiles,
             "map": self._stamp,
@@ -127,12 +127,6 @@ class Room:
             if len(folder.parts) > 1:  # neither '.' nor '/'
                 text = text.replace(str(folder), self.name)
         return text
-
-    @cached_property
-    def takes_words(self) -> bool:
-        """Whether it can be searched by text: the network has a text encoder for this index."""
-        passport = self.store.manifest.passport
-        return passport.spec.startswith("open_clip:") and passport.tap("embedding") is not None
 
     @cached_property
     def _colorings(self) -> list[str]:
