@@ -33,6 +33,7 @@ def works(tmp_path_factory):
     columns = {
         "artist": ["Ada"] * 50 + ["Bob", "Cyd"] * 25,
         "kind": [["portrait"]] * 48 + [["map", "ink"]] * 52,
+        "by": ["Ada"] * 50 + [f"someone {n}" for n in range(25)] * 2,
         "year": [*range(1500, 1599), None],
     }
     degrees = [float(n) / 10 for n in range(100)]
@@ -68,7 +69,9 @@ def test_numbers_are_shades_from_low_to_high_and_texts_are_classes(works):
     assert [found["classes"][value] for value in found["values"]] == ["portrait", "map"]
     found = color_by(works, "artist", np.arange(100))
     assert found["classes"] == ["Ada", "Bob", "Cyd"]  # the most frequent first, then by name
-    with pytest.raises(EvaluationError, match="no column 'style'; choose from artist, kind, year"):
+    with pytest.raises(
+        EvaluationError, match="no column 'style'; choose from artist, kind, by, year"
+    ):
         color_by(works, "style", np.arange(3))
 
 

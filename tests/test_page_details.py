@@ -81,9 +81,13 @@ def test_without_tiles_a_detail_is_said_to_be_compared_with_whole_pictures(page)
     draw(page)
     expect(page.locator("#summary")).to_contain_text(
         "The detail is compared with whole pictures; to find works that contain it, make a "
-        "second index with tiles, and show both:"
+        "second index with tiles, stop this server with Ctrl-C, and start it again with that index "
+        "too (repeat options such as --port):"
     )
-    lines = "artsim embed COLLECTION --tiles 3 -o colors-tiles\nartsim serve colors colors-tiles"
+    lines = (
+        "artsim embed COLLECTION --tiles 3 -o colors-tiles\n"
+        "artsim serve colors words details colors-tiles"  # all that it shows now
+    )
     assert page.locator("#summary code").inner_text() == lines
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.locator("#summary").get_by_role("button", name="Copy").click()

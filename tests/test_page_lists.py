@@ -202,7 +202,9 @@ def test_the_regions_of_any_two_works_are_shown(page, width):
 
 
 @WIDTHS
-def test_the_likeliest_are_exported_with_those_marked_yes_as_a_table_and_a_page(page, width):
+def test_the_likeliest_are_exported_with_those_marked_yes_as_a_table_and_a_page(
+    page, width, tmp_path
+):
     page.set_viewport_size({"width": width, "height": 850})
     page.goto("/?view=teach")
     concept = page.get_by_role("region", name="Teach a concept")
@@ -223,6 +225,18 @@ def test_the_likeliest_are_exported_with_those_marked_yes_as_a_table_and_a_page(
     assert (name, text.count("<article>")) == ("greens.html", 29)
     assert '<h1 dir="auto">greens</h1>' in text
     assert text.index("Hue 120<") < text.index("Hue 108<") < text.index("Hue 0<")
+    (tmp_path / name).write_bytes(data)
+    with visit(page.context.browser, None, viewport={"width": width, "height": 850}) as written:
+        written.goto((tmp_path / name).as_uri())
+        expect(written.locator("header p").last).to_have_text(
+            "The works most likely to show “greens”, learned from works that were marked (1 yes, "
+            "1 no). A score above 0.5 means yes. Only the marked works were checked by a person."
+        )
+        figures = written.locator("article .count")
+        expect(figures.first).to_have_text(re.compile(r"^score [01]\.\d{3}, marked yes$"))
+        expect(figures.nth(1)).to_have_text(re.compile(r"^score 0\.\d{3}$"))
+        expect(written.locator("article img").first).to_be_visible()
+        assert written.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_role("button", name="Collect the 28 shown").or_(
         page.get_by_role("button", name="Collect all 28")
     ).click()
@@ -285,7 +299,7 @@ def test_matches_that_are_hardly_similar_are_not_called_most_similar(page, width
 def test_the_words_that_were_meant_are_a_link(browser, gaps, width):  # noqa: F811
     with visit(browser, gaps, viewport={"width": width, "height": 850}) as page:
         page.goto("/?find=baot+11")
-        expect(page.locator("#nothing")).to_have_text("No work has 'baot'; did you mean boat 11?")
+        expect(page.locator("#nothing p")).to_have_text("No work has 'baot'; did you mean boat 11?")
         page.get_by_role("link", name="boat 11").click()
         expect(titles(page)).to_have_text(["Boat 11"])
         expect(page.get_by_label("Find in titles")).to_have_value("boat 11")

@@ -8,8 +8,10 @@ from test_page import (  # noqa: F401 - fixtures
     address,
     browser,
     card,
+    color_of,
     expect,
     museum,
+    png,
     visit,
 )
 
@@ -136,3 +138,91 @@ def test_the_works_before_do_not_pass_for_an_answer_that_is_coming(page):
     expect(page.locator("#heading")).to_have_text("Searching…")
     coming[0].continue_()
     expect(page.locator("#heading")).to_have_text("29 works, most similar first")
+
+
+GROUPS = [
+    {"name": f"A name of group {place}", "x": x, "y": y, "works": 9 - place}
+    for place, (x, y) in enumerate(
+        [(0, 0), (0.1, 0), (0, 0.05), (-0.1, 0.02), (0.9, -0.9), (-1, 1)]
+    )
+]
+
+
+def boxes(page):
+    """Return the boxes of the names that are seen on the map."""
+    names = page.locator(".names:not(.faded) span:not(.away)")
+    return [name.bounding_box() for name in names.all()]
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_names_of_groups_lie_over_nothing_and_go_where_pictures_are_large(page, width):
+    page.route("**/groups", lambda route: route.fulfill(json=GROUPS))
+    page.set_viewport_size({"width": width, "height": 860})
+    page.goto("/?view=map")
+    expect(page.locator(".names span").first).to_have_text("A name of group 0")
+    expect(page.locator(".names span:not(.away)").first).to_be_visible()
+    page.wait_for_timeout(300)
+    found = boxes(page)
+    assert 2 <= len(found) < len(GROUPS) or width > 400
+    frame = page.locator(".map-frame").bounding_box()
+    for at, one in enumerate(found):
+        assert one["x"] >= frame["x"]
+        assert one["x"] + one["width"] <= frame["x"] + frame["width"]
+        for other in found[at + 1 :]:
+            beside = max(one["x"], other["x"]) >= min(
+                one["x"] + one["width"], other["x"] + other["width"]
+            )
+            below = max(one["y"], other["y"]) >= min(
+                one["y"] + one["height"], other["y"] + other["height"]
+            )
+            assert beside or below
+    taken = sum(box["width"] * box["height"] for box in found)
+    assert taken < 0.14 * frame["width"] * frame["height"]
+    # No picture is drawn below a name: there the canvas is empty.
+    drawn = page.locator("canvas").last.evaluate(
+        """(canvas, boxes) => {
+            const { left, top } = canvas.getBoundingClientRect();
+            const all = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            const place = (x, y) => Math.round(y) * all.width + Math.round(x);
+            const isOn = (x, y) => all.data[4 * place(x, y) + 3] > 0;
+            const under = ({ x, y, width, height }) => {
+                for (let across = 2; across < width - 2; across += 3) {
+                    for (let down = 2; down < height - 2; down += 3) {
+                        if (isOn(x - left + across, y - top + down)) return true;
+                    }
+                }
+                return false;
+            };
+            return [all.data.some(Boolean), boxes.some(under)];
+        }""",
+        found,
+    )
+    assert drawn == [True, False]
+    for _ in range(8):
+        page.get_by_role("button", name="Zoom in").click()
+    expect(page.locator(".names")).to_have_class(re.compile("faded"))
+    page.get_by_role("button", name="Reset").click()
+    expect(page.locator(".names")).not_to_have_class(re.compile("faded"))
+
+
+def test_on_a_phone_the_picture_of_the_query_opens_like_any_other(browser, address):  # noqa: F811
+    options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    with visit(browser, address, **options) as page:
+        page.goto("/?q=1:id:h60")
+        page.locator("#querybar").get_by_role("button", name="About this work: Hue 60").tap()
+        expect(page.locator("#viewer-title")).to_have_text("Hue 60")
+        page.get_by_role("button", name="Close").tap()
+        expect(page).not_to_have_url(re.compile("#work"))
+        page.get_by_role("button", name="Options").tap()
+        page.locator(".stage").tap()  # in the query itself, too
+        expect(page.locator("#viewer-title")).to_have_text("Hue 60")
+        page.get_by_role("button", name="Close").tap()
+        expect(page.locator("#tray")).not_to_contain_text("Similar to a detail of")
+        page.get_by_label("Picture to search with").set_input_files(
+            {"name": "own.png", "mimeType": "image/png", "buffer": png(color_of(0))}
+        )
+        expect(page.locator("#querybar")).to_contain_text("own.png")
+        page.get_by_role("button", name="Options").tap()
+        expect(page.locator(".stage")).to_be_hidden()
+        page.get_by_role("button", name="Look at the query").tap()  # it has no record
+        expect(page.locator(".stage")).to_be_visible()

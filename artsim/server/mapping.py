@@ -155,7 +155,8 @@ def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]
     for each, found in enumerate(best):
         if found:
             x, y = np.median(points[group == each], axis=0).round(4).tolist()
-            names = [name for _, name in sorted(found, reverse=True)[:2]]
+            # Two columns may say the same.
+            names = list(dict.fromkeys(name for _, name in sorted(found, reverse=True)))[:2]
             named.append({"name": ", ".join(names), "x": x, "y": y, "works": int(sizes[each])})
     return sorted(named, key=lambda each: -each["works"])
 

@@ -145,7 +145,8 @@ def _page(room: Room, concept: Concept, name: str, chosen: Rows) -> str:
     yes, no = len(marked), len(concept.marks.of(False))
     about = (
         f"The works most likely to show {_shown(name)}, learned from works that were marked ({yes} "
-        f"yes, {no} no). A score above 0.5 means yes. A person checked only the marked works."
+        f"yes, {no} no). A score above 0.5 means yes. Only the marked works were checked by a "
+        "person."
     )
     return set_page(name, works, index=room.name, about=about, figures=figures)
 

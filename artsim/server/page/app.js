@@ -1,7 +1,7 @@
 /** The page: the query is a state, the state is in the address, and everything is drawn from it. */
 
 import * as api from "./api.js";
-import { makeChips } from "./chips.js";
+import { chipsOf, makeChips } from "./chips.js";
 import { MOST, makeCollection } from "./collect.js";
 import { makeDialogs } from "./dialog.js";
 import { byId, columnName, commands, count, described, dropWaiting, inFocus, later, make, many, openMenus, shortName, show } from "./dom.js";
@@ -67,18 +67,18 @@ function change(changes, { focus = false, replaces = false } = {}) {
     history.pushState(kept, "", address);
   }
   if (changes.terms) dropWaiting(); // words being typed were for the works before
+  if (changes.find === "") byId("find").value = ""; // also while it has the focus, as when a picture is dropped
   if (changes.terms || changes.view) scrollTo({ top: 0 });
   return render({ focus });
 }
 
-// A search by a work that was found by words looks through all works: the words have done their part.
-const begun = () => (state.terms.length ? {} : { find: "" });
+// A new query looks through all works that meet the filters: words found its work, and have done their part.
 const query = (terms) => ({
   view: "wall",
   any: false,
   terms,
   details: states.looksInside(terms, index()),
-  ...begun(),
+  find: "",
 });
 const likeIt = (work, more = {}) => query([{ id: work.id, weight: 1, ...more }]);
 
@@ -89,7 +89,8 @@ function add(terms, weight = 1) {
   const ids = new Set(terms.map((term) => term.id).filter(Boolean));
   const others = state.terms.filter((term) => !ids.has(term.id));
   const all = [...others, ...terms.map((term) => ({ ...term, weight }))];
-  change({ view: "wall", terms: all, ...begun() });
+  // Words that narrow a query down stay with what is added to it.
+  change({ view: "wall", terms: all, ...(state.terms.length ? {} : { find: "" }) });
 }
 
 const detail = (work, crop) => change(likeIt(work, { crop }));
@@ -190,7 +191,7 @@ const tray = makeTray(byId("tray"), {
   details: viewer.open,
   preview: uploads.preview,
 });
-const querybar = makeQuerybar(byId("querybar"), { change, preview: uploads.preview });
+const querybar = makeQuerybar(byId("querybar"), { change, details: viewer.open, preview: uploads.preview });
 const chips = makeChips(byId("chips"), change);
 const picked = {
   index,
@@ -210,7 +211,7 @@ const collection = makeCollection(byId("collection"), {
   ...picked,
   ask: (ids) => change(query(ids.map((id) => ({ id, weight: 1 })))),
   teach: async (ids) => {
-    if (await teach.begin(ids)) change({ view: "teach", terms: [] });
+    if (await teach.begin(ids)) change({ view: "teach", terms: [], find: "" });
   },
 });
 const duplicates = makeDuplicates(byId("duplicates"), picked);
@@ -252,7 +253,7 @@ async function render({ focus = false, scroll = 0 } = {}) {
   teach.show(isTaught);
   document.body.classList.toggle("teaching", isTaught);
   collection.render();
-  const query = !isWorks || isTaught ? { ...state, terms: [] } : state;
+  const query = shownState();
   querybar(query);
   laid = tray.render(query, index()).then(() => signal.aborted || chips(query, index()));
   try {
@@ -280,6 +281,9 @@ async function render({ focus = false, scroll = 0 } = {}) {
   if (isAnywhere) keepFocus();
   lookAgain();
 }
+
+/** Return the state with the query only where works are compared with it. */
+const shownState = () => (state.view === "wall" ? state : { ...state, terms: [] });
 
 /** Return what the search box takes: words, and web addresses of pictures. */
 function accepted() {
@@ -355,13 +359,11 @@ function drawTaught({ matches, searched }) {
   byId("heading").textContent = `Likeliest works${words}`;
   const { conditions, lasso } = state;
   const isLimited = words || conditions.length || lasso.length;
-  const all = button("Rank all works", () => change({ find: "", conditions: [], lasso: [] }));
-  byId("summary").replaceChildren(...(isLimited && matches.length ? [all] : []));
+  const all = () => change({ find: "", conditions: [], lasso: [] });
+  byId("summary").replaceChildren(...(isLimited && matches.length ? [button("Rank all works", all)] : []));
   show(byId("nothing"), !matches.length);
-  byId("nothing").replaceChildren(
-    ...(matches.length ? [] : [`No other works${words || (isLimited ? " meet these conditions" : "")}. `]),
-    ...(isLimited && !matches.length ? [all] : []),
-  );
+  const none = `No other works${words || (isLimited ? " meet these conditions" : "")}.`;
+  byId("nothing").replaceChildren(...(matches.length ? [] : sayNothing({ nothing: none }, "Rank all works")));
   drawEnd(matches.length);
   drawTools();
   document.title = `Teach a concept · ${byId("home").textContent}`;
@@ -427,16 +429,23 @@ async function drawFound(signal, isAnswer) {
   say(works.length ? [heading, isAnswer && byId("summary").textContent].filter(Boolean).join(". ") : found.nothing);
 }
 
-/** Say why nothing was found; words that were meant are a link. */
-function sayNothing({ nothing, instead }) {
-  if (!instead) return [nothing];
+/**
+ * Say why nothing was found, with a chip for each condition; words that were meant are a link.
+ *
+ * @param {{nothing: string, instead?: string}} found What the server answered.
+ * @param {string} [clear] What takes all conditions away.
+ */
+function sayNothing({ nothing, instead }, clear) {
+  const chips = chipsOf(shownState(), state.index, change, clear);
+  const list = chips.length > 0 && make("ul", { className: "chips", "aria-label": "Conditions" }, chips);
+  if (!instead) return [make("p", {}, nothing), list].filter(Boolean);
   const href = states.address({ ...state, find: instead });
   const onclick = (event) => {
     event.preventDefault();
     change({ find: instead });
   };
   const [before] = nothing.split("did you mean");
-  return [`${before}did you mean `, make("a", { href, onclick }, instead), "?"];
+  return [make("p", {}, `${before}did you mean `, make("a", { href, onclick }, instead), "?"), list];
 }
 
 /** Say how many of the works are shown. */
@@ -507,7 +516,11 @@ async function aboutDetail() {
   }
   const { collection, path } = index();
   const embed = `artsim embed ${collection} --tiles ${states.tilesFor(state.terms) || 8} -o ${path}-tiles`;
-  return [`${said}make a second index with tiles, and show both:`, commands(embed, `artsim serve ${path} ${path}-tiles`)];
+  const all = [...indexes.map((each) => each.path), `${path}-tiles`];
+  return [
+    `${said}make a second index with tiles, stop this server with Ctrl-C, and start it again with that index too (repeat options such as --port):`,
+    commands(embed, `artsim serve ${all.join(" ")}`),
+  ];
 }
 
 /** Return the changes that lead to another index: with the query, if all of it can be asked there. */

@@ -1,4 +1,4 @@
-/** A chip for each filter that is set, to remove it. */
+/** A chip for each filter that is set, to remove it: above the works, and where nothing meets them all. */
 
 import { work as findWork } from "./api.js";
 import { columnName, make, show } from "./dom.js";
@@ -13,26 +13,29 @@ import { THE_QUERY, hasPercentiles, workOf } from "./state.js";
 export function makeChips(list, change) {
   return function render(state, index) {
     const focused = [...list.querySelectorAll("button")].indexOf(document.activeElement);
-    const filters = filtersOf(state);
-    const all = Object.assign({}, ...filters.map(([, , without]) => without), {
-      conditions: [],
-      exclude: [],
-      maxPer: {},
-      notSame: [],
-    });
-    list.replaceChildren(
-      ...filters.map(([name, value, without]) => chip(name, value, () => change(without))),
-      ...(state.terms.length ? state.exclude : []).map((id) => hidden(index.name, id, state, change)),
-    );
-    const chips = list.children.length;
-    if (chips > 1) {
-      const clear = make("button", { type: "button", className: "plain" }, "Clear all");
-      clear.addEventListener("click", () => change(all));
-      list.append(make("li", {}, clear));
-    }
+    const all = chipsOf(state, index.name, change);
+    const chips = all.filter(({ className }) => className).length; // all but "Clear all"
+    list.replaceChildren(...all);
     show(list, chips > 0);
     if (focused >= 0) list.querySelectorAll("button")[Math.min(focused, chips - 1)]?.focus();
   };
+}
+
+/** Make a chip for each filter of a state, and after two or more what clears them all. */
+export function chipsOf(state, index, change, clear = "Clear all") {
+  const filters = filtersOf(state);
+  const without = Object.assign({}, ...filters.map(([, , each]) => each), {
+    conditions: [],
+    exclude: [],
+    maxPer: {},
+    notSame: [],
+  });
+  const chips = [
+    ...filters.map(([name, value, each]) => chip(name, value, () => change(each))),
+    ...(state.terms.length ? state.exclude : []).map((id) => hidden(index, id, state, change)),
+  ];
+  const all = make("button", { type: "button", className: "plain", onclick: () => change(without) }, clear);
+  return chips.length > 1 ? [...chips, make("li", {}, all)] : chips;
 }
 
 /** Return the name, the value and the changes that remove it, of each filter that is set. */

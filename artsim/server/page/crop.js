@@ -18,8 +18,9 @@ const HELP =
  * @param ratio Its width by its height, where it is known before it is loaded.
  * @param box x, y, width and height in per cent, or undefined.
  * @param changed Called with the new box, or undefined, when the visitor has drawn it.
+ * @param clicked Called when the visitor clicks the picture where no box is drawn.
  */
-export function makeCrop(image, ratio, box, changed) {
+export function makeCrop(image, ratio, box, changed, clicked = () => {}) {
   const frame = make("span", { className: "box", "aria-hidden": "true" });
   const stage = make(
     "div",
@@ -76,7 +77,10 @@ export function makeCrop(image, ratio, box, changed) {
       stage.removeEventListener("pointerup", end);
       stage.removeEventListener("pointercancel", end);
       if (event.type === "pointercancel") now = before;
-      else if (!now || now === before || Math.min(now[2], now[3]) < LEAST) now = undefined;
+      else if (!now || now === before || Math.min(now[2], now[3]) < LEAST) {
+        now = undefined;
+        if (!before) clicked();
+      }
       done();
     };
     stage.setPointerCapture(down.pointerId);

@@ -3,6 +3,7 @@
 import { picture, work as findWork } from "./api.js";
 import { colorOf, plainColor } from "./colors.js";
 import { described, make } from "./dom.js";
+import { makeNames } from "./names.js";
 import { makePoints } from "./points.js";
 
 const SIDE = 46; // pixels of a picture, at first, at most; it grows with the zoom
@@ -36,9 +37,9 @@ export function makeMap(points, index, options) {
       "Enter finds works similar to the one in the middle.",
   });
   const card = makePoints(under);
-  const names = make("div", { className: "names", "aria-hidden": "true" });
+  const names = makeNames();
   const tip = make("a", { className: "tip", hidden: true });
-  const frame = make("div", { className: "map-frame" }, under, canvas, names, tip);
+  const frame = make("div", { className: "map-frame" }, under, canvas, names.element, tip);
   const images = new Map(); // by id, in the order of their last use
   const spread = new Map(); // places of pictures that do not overlap, by zoom level
   const [left, right] = ends(points.x);
@@ -58,7 +59,6 @@ export function makeMap(points, index, options) {
   let isDrawing = false; // an area, by dragging
   let corners = null; // of the area that is being drawn, on the screen
   let shown = [];
-  let groups = [];
 
   const smallest = () => Math.min(SIDE, Math.max(30, width / 18));
   const side = () => Math.min(LARGEST, smallest() * Math.max(1, view.zoom) ** 0.45);
@@ -115,12 +115,17 @@ export function makeMap(points, index, options) {
     const [scaleX, scaleY] = scales();
     const [shiftX, shiftY] = placed(0, 0);
     card.draw({ scaleX, scaleY: -scaleY, shiftX, shiftY }, 2 * radius, density);
-    if (pictures) {
-      const plain = plainColor(Boolean(points?.values));
-      for (const at of apart()) {
-        const color = points.values ? `rgb(${colorOf(points, at, plain)})` : null;
-        drawPicture(context, at, color);
-      }
+    const by = scales();
+    names.place({
+      width,
+      height,
+      placed: (x, y) => placed(x, y, by),
+      side: pictures ? side() : 0,
+    });
+    const plain = plainColor(Boolean(points?.values));
+    for (const at of seen()) {
+      const color = points.values ? `rgb(${colorOf(points, at, plain)})` : null;
+      drawPicture(context, at, color);
     }
     if (near >= 0) {
       const [x, y] = toScreen(near);
@@ -140,64 +145,56 @@ export function makeMap(points, index, options) {
       context.stroke();
       context.setLineDash([]);
     }
-    drawNames();
   }
 
-  /** Put the names of groups on the map, the largest first, where they do not overlap. */
-  function drawNames() {
-    const taken = [];
-    const by = scales();
+  /** Return the place and half the size of a picture on the screen. */
+  function extent(at, by) {
+    const { naturalWidth: wide, naturalHeight: high } = images.get(points.ids[at]) ?? {};
     const half = side() / 2;
-    const drawn = pictures ? apart().map((at) => [...toScreen(at, by), half, half]) : [];
-    groups.forEach((group, place) => {
-      const label = names.children[place];
-      const [x, middle] = placed(group.x, group.y);
-      const [w, h] = [label.offsetWidth / 2 + 6, label.offsetHeight / 2 + 3];
-      const isFree = (y, from) =>
-        x > w && y > h && x < width - w && y < height - h &&
-        !from.some((at) => Math.abs(at[0] - x) < at[2] + w && Math.abs(at[1] - y) < at[3] + h);
-      // Beside pictures if there is room near the middle of the group, else on paper of its own.
-      const places = [0, 1, -1, 2, -2, 3, -3].map((step) => middle + step * h);
-      const y = places.find((each) => isFree(each, [...taken, ...drawn])) ?? places.find((each) => isFree(each, taken));
-      label.classList.toggle("away", y === undefined);
-      if (y === undefined) return;
-      taken.push([x, y, w, h]);
-      label.style.transform = `translate(${x - w + 6}px, ${y - h + 3}px)`;
-    });
+    const part = wide && high ? half / Math.max(wide, high) : 0; // not loaded yet: a square
+    return [...toScreen(at, by), part ? wide * part : half, part ? high * part : half];
   }
 
-  /** Return points whose pictures do not overlap at about this zoom: the same while it moves. */
+  /** Return points whose pictures are seen: beside the names of groups. */
+  function seen() {
+    const by = scales();
+    return pictures ? apart().filter((at) => !names.covers(extent(at, by))) : [];
+  }
+
+  /** Return points whose pictures overlap neither each other nor names at about this zoom: the same while it moves. */
   function apart() {
-    const [across, down] = scales();
+    const by = scales();
+    const [across, down] = by;
     const level = Math.round(Math.log2(across / side()) * 3);
-    if (!spread.has(level)) {
+    const key = `${level} ${names.areSeen()}`;
+    if (!spread.has(key)) {
       const wide = APART / 2 ** (level / 3); // in units of the map
       const high = (wide * across) / down;
       const cells = new Map(); // the point whose picture is in a cell
-      const key = (x, y) => x * 65_536 + y;
+      const half = side() / 2;
+      const cell = (x, y) => x * 65_536 + y;
       const found = [];
       for (const at of shown) {
         const [x, y] = [Math.floor(points.x[at] / wide), Math.floor(points.y[at] / high)];
-        if (cells.has(key(x, y))) continue; // as it is for most where they are crowded
+        if (cells.has(cell(x, y))) continue; // as it is for most where they are crowded
         let isClear = true;
         for (let dx = -1; dx <= 1 && isClear; dx++) {
           for (let dy = -1; dy <= 1 && isClear; dy++) {
-            const other = cells.get(key(x + dx, y + dy));
+            const other = cells.get(cell(x + dx, y + dy));
             isClear =
               other === undefined ||
               Math.abs(points.x[other] - points.x[at]) >= wide ||
               Math.abs(points.y[other] - points.y[at]) >= high;
           }
         }
-        if (!isClear) continue;
-        cells.set(key(x, y), at);
+        if (!isClear || names.covers([...toScreen(at, by), half, half])) continue;
+        cells.set(cell(x, y), at);
         found.push(at);
       }
-      spread.set(level, found);
+      spread.set(key, found);
     }
-    const by = scales();
     const beyond = side();
-    return spread.get(level).filter((at) => {
+    return spread.get(key).filter((at) => {
       const [x, y] = toScreen(at, by);
       return x > -beyond && y > -beyond && x < width + beyond && y < height + beyond;
     });
@@ -234,11 +231,9 @@ export function makeMap(points, index, options) {
     let best = -1;
     let least = REACH;
     const by = scales();
-    if (pictures) {
-      for (const at of apart()) {
-        const [px, py] = toScreen(at, by);
-        if (Math.max(Math.abs(px - x), Math.abs(py - y)) <= side() / 2 - 3) return at;
-      }
+    for (const at of seen()) {
+      const [px, py] = toScreen(at, by);
+      if (Math.max(Math.abs(px - x), Math.abs(py - y)) <= side() / 2 - 3) return at;
     }
     for (const at of shown) {
       const [px, py] = toScreen(at, by);
@@ -415,15 +410,9 @@ export function makeMap(points, index, options) {
     element: frame,
     zoom,
     reset,
-    name(given) {
-      groups = given;
-      names.replaceChildren(
-        ...groups.map((group) => make("span", { title: `${group.works} works` }, make("b", {}, group.name))),
-      );
-      for (const label of names.children) {
-        const { width: wide } = label.firstChild.getBoundingClientRect();
-        if (wide) label.style.width = `calc(${wide}px + 1rem)`; // no wider than its longest line
-      }
+    name(groups) {
+      names.set(groups);
+      spread.clear();
       soon();
     },
     draws(on) {

@@ -7,7 +7,7 @@ import { shortName, make, show } from "./dom.js";
  * Show the query in short.
  *
  * @param bar The element.
- * @param actions change(changes); preview(upload) gives the address of an uploaded picture.
+ * @param actions change(changes); details(work) shows it; preview(upload) gives the address of an uploaded picture.
  */
 export function makeQuerybar(bar, actions) {
   let last = "";
@@ -49,15 +49,28 @@ export function makeQuerybar(bar, actions) {
     const name = make("span", { className: "name" }, nameOf(term));
     const more = terms.length > 1 ? ` and ${terms.length - 1} more` : "";
     const source = term.id === undefined ? actions.preview(term.upload) : picture(index, term.id);
+    let work = null; // of the picture, when it is known
+    const seen = make(
+      "button",
+      {
+        type: "button",
+        className: "thumb",
+        "aria-label": "Look at the query",
+        onclick: () => (work ? actions.details(work) : open(true)),
+      },
+      make("img", { src: source, alt: "" }),
+    );
     bar.replaceChildren(
-      source ? make("img", { src: source, alt: "" }) : "",
+      source ? seen : "",
       make("p", {}, make("span", { className: "quiet" }, "Similar to "), name, more),
       options,
       close,
     );
     if (term.id === undefined) return;
     try {
-      name.textContent = shortName(await findWork(index, term.id));
+      work = await findWork(index, term.id);
+      name.textContent = shortName(work);
+      seen.setAttribute("aria-label", `About this work: ${shortName(work)}`);
     } catch {
       // the id stays
     }

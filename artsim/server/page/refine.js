@@ -143,7 +143,10 @@ export function makeRefine(panel, actions) {
       }
       const found = await actions.values(facet.column, text).catch(() => []);
       if (mine !== turn) return;
-      list.replaceChildren(...found.map((each) => item(each, false)));
+      // What is ticked stays in sight, to be taken away.
+      const isFound = ({ value }) => found.some((each) => each.value === value);
+      const ticked = facet.values.filter((each) => chosen.has(each.value) && !isFound(each));
+      list.replaceChildren(...[...ticked, ...found].map((each) => item(each, false)));
       rest.replaceChildren(found.length ? "" : make("p", { className: "quiet" }, "No such value"));
     };
     list.replaceChildren(...usual());

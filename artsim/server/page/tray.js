@@ -123,6 +123,7 @@ function large(term, label, change, actions) {
     label.work && label.work.width / label.work.height,
     term.crop,
     (crop) => change({ crop }),
+    () => label.work && actions.details(label.work),
   );
   stage.dataset.keep = "stage";
   return [
