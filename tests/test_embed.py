@@ -18,7 +18,7 @@ from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ImageError, PassportError, ReaderError, ResourcesError, StoreError
 from artsim.index import is_current
 from artsim.models import Extractor
-from artsim.readers import read_collection
+from artsim.readers import ReaderOptions, read_collection
 from artsim.store import Store
 
 SMALL = EmbedSettings(batch_size=2, workers=2, part_rows=3)
@@ -447,6 +447,18 @@ def test_another_collection_of_the_same_name_does_not_empty_an_index(tmp_path, t
     with pytest.raises(StoreError, match=r"1 of the 1 pictures .*/a/photos', are not in .*/b/ph"):
         embed(tmp_path / "b" / "photos", tmp_path / "i", toy)
     assert list(contents(tmp_path / "i")) == ["a.png"]
+
+
+def test_other_ids_of_the_same_pictures_are_named_and_empty_no_index(tmp_path, toy, paint):
+    folder = tmp_path / "c"
+    paint(folder / "x.png", (9, 9, 9))
+    paint(folder / "y.png", (8, 8, 8))
+    (folder / "objects.csv").write_text("image,number\nx.png,1\ny.png,2\n")
+    embed(folder, tmp_path / "i", toy)
+    numbered = read_collection(folder, options=ReaderOptions(id_column="number"))
+    with pytest.raises(StoreError, match=r"have another id now, such as '1' instead of 'x.png';"):
+        embed_collection(numbered, tmp_path / "i", toy)
+    assert list(contents(tmp_path / "i")) == ["x.png", "y.png"]
 
 
 def test_an_unreadable_collection_is_not_reported_as_a_fault_of_the_index(museum, tmp_path, toy):

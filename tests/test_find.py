@@ -74,7 +74,7 @@ def test_ligatures_lists_dates_and_ids_are_searched_and_web_addresses_are_not(st
 
 def test_words_of_any_script_and_signs_are_no_patterns(store):
     words = [phrase.words for phrase in read_phrases("Straße (日本)  d'été *x_1 %")]
-    assert words == [("strasse",), ("日本",), ("d",), ("ete",), ("x",), ("1",)]
+    assert words == [("strasse",), ("日本",), ("d",), ("ete",), ("x", "1")]
     assert found(store, "日本") == found(store, "'; drop table works --") == []
     assert found(store, "[virgin (of") == found(store, "virgin of")
 
@@ -88,6 +88,17 @@ def test_words_in_quotes_follow_each_other(store):
     assert found(store, '"of birth"') == []
     assert found(store, '"VIRGIN, of the" rocks') == ["a2"]
     assert found(store, '"birth') == found(store, "birth")
+
+
+def test_the_parts_of_a_number_follow_each_other_and_its_work_comes_first(tmp_path):
+    ids = ["P.1900.21", "P.1900.2", "P.2.1900", "X.1"]
+    columns = {"title": ["A", "Much longer", "B", "After P. 1900-2"]}
+    store = make_store(tmp_path / "i", ids, {"t": at(0, 1, 2, 3)}, columns)
+    assert found(store, "P.1900.2") == ["P.1900.2", "X.1", "P.1900.21"]
+    assert found(store, "p-1900-2") == ["P.1900.2", "X.1", "P.1900.21"]
+    assert found(store, "P 1900 2") == ["P.1900.2", "X.1", "P.2.1900", "P.1900.21"]
+    assert found(store, "1900.2 -after") == ["P.1900.2", "P.1900.21"]
+    assert found(store, "2.1900") == ["P.2.1900"]
 
 
 def test_a_word_with_a_minus_is_in_no_work_that_is_found(store):

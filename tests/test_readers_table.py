@@ -306,6 +306,25 @@ class TestGuessing:
             assert convert(column, type_).to_pylist() == numbers
 
 
+@pytest.mark.parametrize("name", ["Inventory", "inventory_no.", "Accession Nr", "object no"])
+def test_a_column_of_numbers_by_which_museums_name_works_has_the_ids(name, tmp_path):
+    (tmp_path / "objects.csv").write_text(f"title,{name},image\nA,P.1,a.jpg\nB,P.2,b.jpg\n")
+    catalog = read_collection(tmp_path)
+    (batch,) = catalog.batches()
+    assert batch["id"].to_pylist() == ["P.1", "P.2"]
+    assert catalog.notes == ()
+
+
+def test_without_a_column_of_ids_a_note_says_what_the_ids_are(tmp_path):
+    (tmp_path / "objects.csv").write_text("title,image,sheet\nA,a.jpg,1a\nB,b.jpg,1b\n")
+    catalog = read_collection(tmp_path)
+    assert catalog.notes == (
+        "no column of ids was found, so each work has its picture's path as its id, such as "
+        "'a.jpg'; to use another column, name it with --id-column",
+    )
+    assert read_collection(tmp_path, options=ReaderOptions(id_column="sheet")).notes == ()
+
+
 class TestDeclaredTypes:
     def test_declared_types_win_over_detected_ones(self, tmp_path):
         catalog = read(
@@ -360,7 +379,7 @@ class TestDeclaredTypes:
         catalog = read_collection(file, options=ReaderOptions(types={"year": type_}))
         (batch,) = catalog.batches()
         assert batch["year"].is_valid().to_pylist() == [True, *[False] * 4]
-        (note,) = catalog.notes
+        note, _ = catalog.notes
         odd = 2 if type_ == "years" else 3  # n.d. is a date that says there is none
         assert note.endswith(f"count as missing: {odd}, first 'gone' in row 2")
 

@@ -98,7 +98,7 @@ def make_plan(
     new[list(failed_before)] = False
     kept = int((position_of_row >= 0).sum())
     if not settings.allow_loss:
-        _check_loss(store, catalog, gone=store.rows - here)
+        _check_loss(store, catalog, rows, gone=store.rows - here)
     return EmbedPlan(
         position_of_row=position_of_row,
         to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
@@ -111,12 +111,18 @@ def make_plan(
     )
 
 
-def _check_loss(store: Store, catalog: Catalog, *, gone: int) -> None:
+def _check_loss(store: Store, catalog: Catalog, rows: CatalogRows, *, gone: int) -> None:
     if not store.rows:
         return
     if gone < store.rows and (gone < _LOSS_ROWS or gone <= _LOSS_SHARE * store.rows):
         return
     source, before = str(catalog.source), store.manifest.source
+    for old, new in _other_ids(store, rows):
+        raise StoreError(
+            f"{gone:,} of the {store.rows:,} works in {str(store)!r} have another id now, such as "
+            f"{new!r} instead of {old!r}; read the ids as then (--id-column), or choose another "
+            "folder with -o"
+        )
     if source != before:
         raise StoreError(
             f"{gone:,} of the {store.rows:,} pictures in {str(store)!r}, made from "
@@ -127,6 +133,18 @@ def _check_loss(store: Store, catalog: Catalog, *, gone: int) -> None:
         f"{gone:,} of the {store.rows:,} pictures in {str(store)!r} are gone from "
         f"{source!r}; if its disk is mounted and that is right, pass --allow-loss"
     )
+
+
+def _other_ids(store: Store, rows: CatalogRows) -> Iterator[tuple[str, str]]:
+    """List ids of an index, and of works in the catalog that have their picture and another id."""
+    pictures = rows.column("image")
+    for known in store.blocks(["id", "image"]):
+        places = pc.index_in(known.column("image"), value_set=pictures.combine_chunks())
+        known = known.append_column("place", places).filter(pc.is_valid(places))
+        there = rows.take(np.asarray(known.column("place"), dtype=np.int64), ["id"])
+        for old, new in zip(known.column("id"), there.column("id"), strict=True):
+            if old.as_py() != new.as_py():
+                yield old.as_py(), new.as_py()
 
 
 def _is_none(problems: NDArray[np.object_]) -> NDArray[np.bool_]:

@@ -35,6 +35,7 @@ from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.drafting import draft_map
 from artsim.readers.excluding import excluded_by, without_excluded
+from artsim.readers.key_columns import ID_COLUMNS, IMAGE_COLUMNS
 from artsim.readers.mapped import bundled_maps, museum_maps
 from artsim.readers.missing import null_words, without_null_words
 from artsim.readers.numbers import is_number
@@ -44,7 +45,7 @@ from artsim.readers.pictures import is_hidden, is_picture, is_url
 from artsim.readers.record_files import load_json
 from artsim.readers.rows import no_room
 from artsim.readers.shards import folder_of, is_pattern, shards
-from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_table
+from artsim.readers.table import find_table
 from artsim.readers.vocabulary import NAMES, note_own_names, with_vocabulary
 from artsim.readers.walking import walking_once
 

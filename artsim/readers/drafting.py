@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from artsim.errors import ReaderError
+from artsim.readers.key_columns import ID_COLUMNS, IMAGE_COLUMNS
 from artsim.readers.nested import flatten, parse_path, values_at
 from artsim.readers.pictures import is_picture, is_url
 from artsim.readers.record_files import SUFFIXES, read_records
-from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
 from artsim.readers.usual_keys import COLUMNS, ENDS, INSIDE, NAMES, ROLES
 from artsim.readers.walking import files_below
 from artsim.readers.years import parse_years

@@ -20,12 +20,12 @@ from artsim.datatypes import Catalog, format_of
 from artsim.errors import ReaderError
 from artsim.places import open_container, parquet_source, picture_columns
 from artsim.readers.batches import rows_of_parquet
+from artsim.readers.key_columns import ID_COLUMNS, IMAGE_COLUMNS, find_column
 from artsim.readers.nested import Flat, flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
 from artsim.readers.rows import GatheredRows, Row
 from artsim.readers.shards import catalog_of, folder_of, row_of, shards
-from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_column
 
 WHAT = "Parquet files with the pictures inside, as Hugging Face writes them"
 EXAMPLE = "imageparquet:data/"

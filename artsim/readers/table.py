@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from artsim.places import is_remote, parquet_source
 from artsim.readers.batches import rows_of_parquet
 from artsim.readers.columns import ColumnGuess, convert, declared_types, field_names, strip_lists
 from artsim.readers.delimited import clean, open_delimited
+from artsim.readers.key_columns import IMAGE_COLUMNS, find_column, id_note, key_columns
 from artsim.readers.missing import null_words
 from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import image_root
@@ -35,19 +35,9 @@ SETTINGS: tuple[str, ...] = (
 )
 
 # Compared without case, spaces and punctuation; the first that the table has is taken.
-ID_COLUMNS = (
-    *("id", "objectid", "imageid", "artworkid", "identifier", "uid", "uuid", "key"),
-    *("objectnumber", "accessionnumber", "inventorynumber"),
-)
-IMAGE_COLUMNS = (
-    *("image", "imagepath", "imagefile", "imagefilename", "imagename", "img", "imgpath"),
-    *("filename", "filepath", "file", "path", "picture", "photo"),
-    *("imageurl", "imgurl", "primaryimage", "thumbnailurl", "primaryimagesmall"),
-)
-
 _WELL_KNOWN = ("objects", "metadata")  # tables that are taken where there are several
 _SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz", SUFFIX, ".parquet")
-_LISTED = 30  # columns or files named in a message
+_LISTED = 30  # files named in a message
 _PROBED = 100  # first image paths that are kept, to find the folder they start from
 
 
@@ -66,7 +56,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     views = options.setting("views", "first", choices=("first", "all"))
     file = find_table(path)
     table = _open(file, options)
-    keys = _key_columns(file, table.schema.names, options)
+    keys = key_columns(file, table.schema.names, options)
     declared = _declared_types(file, table.schema, options.types)
     sources = [name for name in table.schema.names if name not in keys]
     separator = options.settings.get("separator")
@@ -105,7 +95,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         root=image_root(images, (file.parent, file.parent / "images"), options),
         schema=schema,
         batches=batches,
-        notes=(*table.notes, *_notes(guesses)),
+        notes=(*table.notes, *_notes(guesses), *id_note(keys, images)),
     )
     return with_views(catalog, every=views == "all", several=several)
 
@@ -243,34 +233,6 @@ def _as_kept(column: pa.Array, type_: pa.DataType) -> pa.Array:
     if type_ == pa.float64():  # NaN is what programs write for a missing number
         return pc.if_else(pc.is_finite(column), column, pa.scalar(None, type_))
     return clean(column) if type_ == pa.string() else column
-
-
-def _key_columns(file: Path, names: Sequence[str], options: ReaderOptions) -> tuple[str, str]:
-    listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-    given = options.image_column
-    image = find_column(names, given, IMAGE_COLUMNS)
-    if image is None:
-        missing = "no image column" if given is None else f"no column named {given!r}"
-        raise ReaderError(
-            f"{file} has {missing}; its columns are {listed}; name the one with the path of the "
-            f"picture with --image-column, or read the pictures alone with folder:{file.parent}"
-        )
-    id_ = find_column(names, options.id_column, ID_COLUMNS)
-    if id_ is None and options.id_column is not None:
-        raise ReaderError(
-            f"{file} has no column named {options.id_column!r}; its columns are {listed}; "
-            "name one of them with --id-column"
-        )
-    return id_ or image, image
-
-
-def find_column(names: Sequence[str], given: str | None, known: Sequence[str]) -> str | None:
-    """Return the column of a given name, or else the first that has a known one."""
-    if given is not None and given in names:
-        return given
-    bare = {re.sub(r"[\W_]", "", name.lower()): name for name in reversed(names)}
-    wanted = known if given is None else (re.sub(r"[\W_]", "", given.lower()),)
-    return next((bare[name] for name in wanted if name in bare), None)
 
 
 def _declared_types(

@@ -18,7 +18,6 @@ from artsim.labels import connect
 from artsim.search.folding import (
     Phrase,
     full_pattern,
-    phrase_pattern,
     read_phrases,
     whole_pattern,
 )
@@ -86,7 +85,8 @@ def find_works(
     """Find the works that have all words of a text, in any column or as a part of a longer word.
 
     Words in quotes must follow each other; a work that has a word with a minus is left out. Case
-    and accents are ignored. Works with these words as their title come first, then those with the
+    and accents are ignored. The parts of a number, such as 'P.1900.2', follow each other. The work
+    with these words as its ID comes first, then those with them as their title, then those with the
     phrase in the title, then those with more of the words in the title, in the artist and
     elsewhere, whole words before parts; then short titles.
 
@@ -136,12 +136,12 @@ def _misspelled(
     connection: DuckDBPyConnection, phrases: Sequence[Phrase]
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """Return the wanted words that no work has, and for some a word of similar spelling."""
-    wanted = [phrase.words for phrase in phrases if phrase.wanted]
+    wanted = [phrase for phrase in phrases if phrase.wanted]
     if not wanted:
         return (), {}
-    tests = ", ".join(f"bool_or({_has('text', phrase_pattern(words))})" for words in wanted)
+    tests = ", ".join(f"bool_or({_has('text', phrase.pattern)})" for phrase in wanted)
     known = connection.execute(f"SELECT {tests} FROM works").fetchone() or ()
-    unknown = [words for words, is_known in zip(wanted, known, strict=True) if not is_known]
+    unknown = [phrase.words for phrase, known_ in zip(wanted, known, strict=True) if not known_]
     meant = {}
     for word in (words[0] for words in unknown if len(words) == 1):
         near = connection.execute(_NEAREST, [word, len(word) // _LETTERS_A_MISTAKE]).fetchone()
@@ -187,8 +187,8 @@ def _joined(works: Works, columns: Mapping[str, str]) -> str:
         return [name for name in names if name in written]
 
     return (
-        f"SELECT row, {joined(of('title')[:1])} AS title, {joined(of('artist')[:1])} AS artist, "
-        f"{joined(list(written))} AS text FROM catalog"
+        f"SELECT row, id, {joined(of('title')[:1])} AS title, "
+        f"{joined(of('artist')[:1])} AS artist, {joined(list(written))} AS text FROM catalog"
     )
 
 
@@ -204,8 +204,9 @@ def _search(phrases: Sequence[Phrase], k: int) -> str:
     wanted = [phrase.words for phrase in phrases if phrase.wanted]
     words = [word for phrase in wanted for word in phrase]
     wholes = [whole_pattern([word]) for word in words]
-    parts = [phrase_pattern([word]) for word in words]
+    parts = [Phrase((word,)).pattern for word in words]
     order = [
+        f"NOT {_has('id', full_pattern(words))}",
         f"NOT {_has('title', full_pattern(words))}",
         f"NOT {_has('title', whole_pattern(words))}",
         f"-({_count('title', wholes)})",
@@ -215,8 +216,7 @@ def _search(phrases: Sequence[Phrase], k: int) -> str:
         "length(title)",
     ]
     tests = [
-        f"{'' if phrase.wanted else 'NOT '}{_has('text', phrase_pattern(phrase.words))}"
-        for phrase in phrases
+        f"{'' if phrase.wanted else 'NOT '}{_has('text', phrase.pattern)}" for phrase in phrases
     ]
     order = [*(order if words else []), "row"]
     keys = {f"key{place}": each for place, each in enumerate(order)}

@@ -34,18 +34,36 @@ class Phrase(NamedTuple):
 
     words: tuple[str, ...]  # folded
     wanted: bool = True
+    goes_on: bool = False  # the last word may be the beginning of one: a number that is typed
+
+    @property
+    def pattern(self) -> str:
+        """A pattern of a word as a part of any word, or of words that follow each other.
+
+        A word by itself also stands for its English singular or plural as a whole word.
+        """
+        if len(self.words) > 1:
+            return whole_pattern(self.words, goes_on=self.goes_on)
+        (word,) = self.words
+        others = [f"{_START}{_spelled(other)}{_END}" for other in other_numbers(word)]
+        return (
+            f"(?i)(?:{'|'.join([_spelled(word), *others])})" if others else f"(?i){_spelled(word)}"
+        )
 
 
 def read_phrases(text: str) -> list[Phrase]:
     """Read the words to find in a text: each by itself, those in quotes as one phrase.
 
-    What has a minus before it is to be left out.
+    What has a minus before it is to be left out. The parts of a number, such as 'P.1900.2', follow
+    each other as well.
     """
-    found = []
+    found: list[Phrase] = []
     for minus, quoted, plain in _PHRASE.findall(text):
         words = tuple(words_of(quoted or plain))
         if words and (quoted or minus):
             found.append(Phrase(words, not minus))
+        elif len(words) > 1 and any(map(str.isdigit, plain)):
+            found.append(Phrase(words, goes_on=True))
         else:
             found += [Phrase((word,)) for word in words]
     return list(dict.fromkeys(found))
@@ -54,18 +72,6 @@ def read_phrases(text: str) -> list[Phrase]:
 def words_of(text: str) -> list[str]:
     """Split text into all its words, without case and accents, in order."""
     return re.findall(r"[^\W_]+", _fold(text))
-
-
-def phrase_pattern(words: Sequence[str]) -> str:
-    """Return a pattern of a word as a part of any word, or of words that follow each other.
-
-    A word by itself also stands for its English singular or plural as a whole word.
-    """
-    if len(words) > 1:
-        return whole_pattern(words)
-    (word,) = words
-    others = [f"{_START}{_spelled(other)}{_END}" for other in other_numbers(word)]
-    return f"(?i)(?:{'|'.join([_spelled(word), *others])})" if others else f"(?i){_spelled(word)}"
 
 
 def other_numbers(word: str) -> list[str]:
@@ -82,9 +88,12 @@ def other_numbers(word: str) -> list[str]:
     return found
 
 
-def whole_pattern(words: Sequence[str]) -> str:
-    """Return a pattern of words that follow each other as they are, between others."""
-    return f"(?i){_START}{_BETWEEN.join(map(_spelled, words))}{_END}"
+def whole_pattern(words: Sequence[str], *, goes_on: bool = False) -> str:
+    """Return a pattern of words that follow each other as they are, between others.
+
+    The last may be the beginning of a word that ``goes_on``.
+    """
+    return f"(?i){_START}{_BETWEEN.join(map(_spelled, words))}{'' if goes_on else _END}"
 
 
 def full_pattern(words: Sequence[str]) -> str:
