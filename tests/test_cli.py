@@ -18,6 +18,7 @@ from artsim.cli import cli
 from artsim.cli.output import print_json_lines, print_table
 from artsim.embedding import embed_collection
 from artsim.readers import read_collection
+from artsim.store import Store
 
 TOY_MODEL = ("-m", "timm:test_resnet.random", "--backend", "torch", "--precision", "f32")
 
@@ -75,6 +76,37 @@ def test_embed_writes_to_indexes_by_default(museum, tmp_path, monkeypatch):
     assert (tmp_path / "indexes" / "museum" / "manifest.json").exists()
     assert "8 pictures" in run("info", "--table")  # the only one in indexes/
     assert "8 pictures" in run("info", "--table", "--index", "museum")
+
+
+def test_a_collection_is_read_again_as_when_its_index_was_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "prints"
+    folder.mkdir()
+    for name in ("a", "b", "thumb"):
+        noise_picture(folder / f"{name}.jpg", (60, 60), len(name))
+    (folder / "list.csv").write_text(
+        "sheet,scan,year\n1a,a.jpg,1900\n1b,b.jpg,none\n1c,thumb.jpg,1901\n"
+    )
+    options = ("--id-column", "sheet", "--image-column", "scan", "--null", "none")
+    options += ("--exclude", "thumb.*", "--type", "year=text")
+    run("embed", folder, *options, *TOY_MODEL, "-o", "indexes/prints")
+    again = run("embed", folder, *TOY_MODEL)
+    said = "--id-column sheet --image-column scan --type year=text --null none --exclude 'thumb.*'"
+    assert f"read as when 'indexes/prints' was made: {said}" in again.splitlines()[0]
+    assert "0 embedded" in again
+    index = Store.open(tmp_path / "indexes/prints")
+    assert index.read(["id", "year"]).to_pylist() == [
+        {"id": "1a", "year": "1900"},
+        {"id": "1b", "year": None},
+    ]
+    changed = run("embed", folder, "--type", "year=number", *TOY_MODEL)
+    assert "--id-column sheet --image-column scan --null none --exclude" in changed
+    years = Store.open(tmp_path / "indexes/prints").read(["id", "year"]).to_pylist()
+    assert years == [{"id": "1a", "year": 1900}, {"id": "1b", "year": None}]
+    for part in (index.path / "parts").iterdir():
+        part.unlink()
+    assert "--id-column sheet" in run("repair", index.path)
+    assert Store.open(tmp_path / "indexes/prints").read(["id", "year"]).to_pylist() == years
 
 
 def test_failures_are_counted_and_listed_and_fail_a_strict_run(museum, tmp_path):

@@ -172,6 +172,15 @@ def test_pictures_without_a_file_to_draw_to_are_refused(store):
 
 def test_open_without_the_viewer_names_the_extra(store, monkeypatch):
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("artsim.index.make_layout", lambda *_: pytest.fail("the map was made"))
     done = CliRunner().invoke(cli, ["map", "--index", str(store.path), "--open"])
     assert done.exit_code == 1
     assert "pip install 'artsim[atlas]'" in done.output
+
+
+def test_drawing_without_matplotlib_names_the_extra_before_the_map_is_made(store, monkeypatch):
+    monkeypatch.setattr("artsim.index.make_layout", lambda *_: pytest.fail("the map was made"))
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    done = CliRunner().invoke(cli, ["map", "--index", str(store.path), "--png", "map.png"])
+    assert done.exit_code == 1
+    assert "pip install 'artsim[report]'" in done.output

@@ -231,6 +231,10 @@ SAFE = (
     [
         (OSError(errno.EIO, "Input/output error"), f"the disk: Input/output error; {SAFE}"),
         (PermissionError(errno.EACCES, "No", "a/b\x9b"), f"'a/b\\x9b': No; {SAFE}"),
+        (
+            FileNotFoundError(errno.ENOENT, "No", "marks.csv"),
+            "no file or folder 'marks.csv'; check the path, and that its disk is there",
+        ),
     ],
 )
 def test_a_disk_that_fails_anywhere_is_one_line(monkeypatch, tmp_path, fault, line):

@@ -159,6 +159,9 @@ def _why_system(error: Exception) -> str:
         )
     if not isinstance(error, OSError) or not (error.filename or error.errno in _OF_DISKS):
         return ""
+    if isinstance(error, FileNotFoundError):
+        named = shown_path(Path(str(error.filename)))
+        return f"no file or folder {named!r}; check the path, and that its disk is there"
     what = f"{shown_path(Path(str(error.filename)))!r}: " if error.filename else "the disk: "
     return (
         f"{what}{error.strerror or error}; what is finished is safe: check the disk and the "

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
-from artsim.cli.options.collection import max_pixels_option, open_collection, reader_options
+from artsim.cli.options.collection import (
+    index_of,
+    max_pixels_option,
+    open_collection,
+    reader_options,
+)
 from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import (
     backend_option,
@@ -141,7 +146,8 @@ def embed(
     """Embed a collection into an index, or update the index.
 
     COLLECTION is a folder of pictures, a folder with a table and its pictures, or the table
-    itself; READER:PATH names a reader. Only new and changed pictures are embedded. To resume an
+    itself; READER:PATH names a reader. Only new and changed pictures are embedded, and options of
+    the collection, such as --id-column, are as before where you leave them out. To resume an
     interrupted run, run the same command again.
 
     Example:
@@ -153,7 +159,8 @@ def embed(
     """
     if exact and precision == "bf16":
         raise click.UsageError("--exact computes in float32; leave out --precision bf16")
-    catalog = open_collection(collection, options, strict=strict)
+    before = index_of(collection, output)
+    catalog = open_collection(collection, options, strict=strict, index=before)
     spec = parse_spec(resolve_model(model))
 
     from artsim.embedding import EmbedSettings, embed_collection, open_engine

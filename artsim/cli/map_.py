@@ -31,6 +31,8 @@ from artsim.errors import StoreError
 if TYPE_CHECKING:
     from artsim.store import Store
 
+_ATLAS = "embedding-atlas"  # the program of the extra
+
 
 @cloup.command(name="map")
 @index_argument
@@ -87,12 +89,18 @@ def map_(
     """
     if pictures and png is None:
         raise click.UsageError("--pictures needs --png FILE")
+    if opened and shutil.which(_ATLAS) is None:  # before the work, not after it
+        raise StoreError(
+            "--open needs Embedding Atlas; install it with pip install 'artsim[atlas]'"
+        )
     store = open_store(index)
     from artsim.index import LayoutPlan, layout_file, make_layout
     from artsim.labels import values_of
-    from artsim.report import draw_pictures, draw_points
+    from artsim.report import draw_pictures, draw_points, require_matplotlib
     from artsim.search import locate
 
+    if png is not None and not pictures:
+        require_matplotlib()
     tap = store.tap(tap).name
     values = values_of(store, label) if label is not None else None
     points = make_layout(store, tap, LayoutPlan(**layout))
@@ -115,11 +123,6 @@ def map_(
 
 def _open_atlas(store: Store, tap: str) -> None:
     """Show the map in Embedding Atlas, which serves a page on this machine until it is stopped."""
-    program = shutil.which("embedding-atlas")
-    if program is None:
-        raise StoreError(
-            "--open needs Embedding Atlas; install it with pip install 'artsim[atlas]'"
-        )
     from artsim.index import write_table
 
     with tempfile.TemporaryDirectory() as folder:
@@ -127,7 +130,7 @@ def _open_atlas(store: Store, tap: str) -> None:
         write_table(store, tap, file)
         # The projection is ours: no model is fetched.
         done = subprocess.run(
-            [program, str(file), "--x", "x", "--y", "y", "--disable-projection"], check=False
+            [_ATLAS, str(file), "--x", "x", "--y", "y", "--disable-projection"], check=False
         )
     if done.returncode:
         raise click.ClickException(f"embedding-atlas ended with status {done.returncode}")

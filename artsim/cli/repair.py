@@ -61,8 +61,7 @@ def repair(
     """Make damaged files of an index again and keep the rest.
 
     Every file is compared with its checksum. Search files are rebuilt; the pictures of damaged
-    parts are embedded again, and the index is brought up to date as 'artsim embed' does. If the
-    index was embedded with options for its collection, give them here, too.
+    parts are embedded again, and the index is brought up to date as 'artsim embed' does.
 
     Example:
 
@@ -75,7 +74,9 @@ def repair(
     from artsim.embedding import EmbedSettings, repair_index
 
     def catalog(store: Store) -> Catalog:
-        return open_collection(collection or collection_of(store), options, strict=False)
+        return open_collection(
+            collection or collection_of(store), options, strict=False, index=store
+        )
 
     def extractor(store: Store) -> Extractor:
         from artsim.search import load_index_extractor

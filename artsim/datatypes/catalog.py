@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -64,6 +64,7 @@ class Catalog:
     batches: Callable[[], Iterator[pa.RecordBatch]]
     notes: tuple[str, ...] = ()  # what could not be read, one sentence each
     exclude: tuple[str, ...] = ()  # patterns of pictures that were left out
+    options: Mapping[str, Any] = field(default_factory=dict)  # of its reader, as plain values
     statuses: Statuses = field(default_factory=Statuses)  # of the pictures when they were read
 
     @classmethod

@@ -51,6 +51,7 @@ def open_or_create(
             root=str(catalog.root),
             fields=tuple(catalog.fields),
             passport=extractor.passport,
+            options=catalog.options,
             tiles=tiles or 0,
         )
         return Store.create(path, manifest)
@@ -80,6 +81,7 @@ def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPla
         source=str(catalog.source),
         root=str(catalog.root),
         fields=tuple(catalog.fields),
+        options=catalog.options,
         complete=False,
     )
     store.rewrite(

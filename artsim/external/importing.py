@@ -127,6 +127,7 @@ def _manifest(path: Path, file: VectorFile, catalog: Catalog | None, tap: str) -
         source=str(catalog.source if catalog else file.path),
         root=str(catalog.root if catalog else file.path.parent),
         fields=tuple(catalog.fields) if catalog else (),
+        options=catalog.options if catalog else {},
         passport=Passport(
             spec=Passport.EXTERNAL + (re.sub(r"[^\w.-]+", "-", file.path.stem) or "vectors"),
             weights_sha256=sha256,

@@ -56,6 +56,7 @@ __all__ = [
     "READERS",
     "Reader",
     "ReaderOptions",
+    "collection_path",
     "column_names",
     "draft_map",
     "excluded_by",
@@ -166,6 +167,11 @@ def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTI
         ) from error
 
 
+def collection_path(source: str | Path) -> Path:
+    """Return the folder or file of a collection, as an index notes it: ``READER:PATH`` names it."""
+    return _split_source(source)[1].resolve()
+
+
 def _split_source(source: str | Path) -> tuple[str | None, Path]:
     """Split ``NAME:PATH``; a single letter before the colon is a Windows drive."""
     named = _NAMED.fullmatch(source) if isinstance(source, str) else None
@@ -208,7 +214,7 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
     catalog = reader.read(path, options)
     if name != "folder":  # which lists what is there, and leaves out what is excluded
         catalog = without_excluded(with_files(catalog), options.exclude)
-    catalog = replace(catalog, exclude=options.exclude)
+    catalog = replace(catalog, exclude=options.exclude, options=options.to_json())
     catalog = with_vocabulary(catalog, NAMES.get(name, {}))
     if name in _WITHOUT_COLUMNS:
         return catalog

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any, Self
 
 from artsim.errors import ReaderError
+from artsim.places import as_path
 
 _FLAGS = {
     "id_column": "--id-column",
     "image_column": "--image-column",
     "images": "--images",
     "types": "--type",
+    "null": "--null",
+    "exclude": "--exclude",
+    "settings": "--set",
 }
+_COLUMNS = ("id_column", "image_column", "images", "types")  # what not every reader takes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +42,50 @@ class ReaderOptions:
         Raises:
             ReaderError: If an option other than ``names`` and ``settings`` is given.
         """
-        for name, flag in _FLAGS.items():
+        for name in _COLUMNS:
             if name not in names and getattr(self, name):
                 raise ReaderError(
                     f"the {reader} reader finds its columns and pictures itself and takes no "
-                    f"{flag}; leave it out, or read a table with table:FILE"
+                    f"{_FLAGS[name]}; leave it out, or read a table with table:FILE"
                 )
+
+    @property
+    def flags(self) -> list[str]:
+        """What you specify, as the command line has it: ``--type year=number``."""
+        found = []
+        for name, flag in _FLAGS.items():
+            value = self.to_json().get(name)
+            if isinstance(value, dict):
+                found += [f"{flag} {key}={each}" for key, each in value.items()]
+            elif value is not None:
+                each = value if isinstance(value, list) else [value]
+                found += [f"{flag} {shlex.quote(word)}" for word in each]
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what you specify as plain values, but for ``strict``; `from_json` reads it."""
+        found: dict[str, Any] = {}
+        for name in _FLAGS:
+            value = getattr(self, name)
+            if not value:
+                continue
+            if name == "images":
+                value = str(as_path(value).absolute())
+            found[name] = dict(value) if isinstance(value, Mapping) else value
+            if isinstance(value, tuple):
+                found[name] = list(value)
+        return found
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any], *, strict: bool = False) -> Self:
+        """Read what `to_json` returned; what is not known is left out."""
+        known = {each.name for each in fields(cls)}
+        read: dict[str, Any] = {name: value for name, value in values.items() if name in known}
+        for name in ("null", "exclude"):
+            read[name] = tuple(read.get(name, ()))
+        if "images" in read:
+            read["images"] = as_path(read["images"])
+        return cls(**read, strict=strict)
 
     def setting(self, name: str, default: str, *, choices: tuple[str, ...] = ()) -> str:
         """Return one of the reader's own settings.

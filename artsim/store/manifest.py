@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from artsim.datatypes import Field, FieldType, Passport, shown_path
 from artsim.errors import StoreError
@@ -43,6 +44,7 @@ class Manifest:
     root: str  # image paths are relative to this folder
     fields: tuple[Field, ...]
     passport: Passport
+    options: Mapping[str, Any] = field(default_factory=dict)  # with which the source is read
     tiles: int = 0  # per side, if pictures are embedded in tiles too; see `tile_boxes`
     labels: tuple[DerivedLabel, ...] = ()
     parts: tuple[Part, ...] = ()

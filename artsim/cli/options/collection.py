@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.options.values import PLACE, Command, count_option, pairs
+from artsim.cli.options.values import INDEXES, PLACE, Command, count_option, pairs
 from artsim.cli.output import print_notes
 
 if TYPE_CHECKING:
@@ -67,24 +69,48 @@ reader_options = (
 _OPTIONS = ("id_column", "image_column", "images", "null", "exclude")
 
 
-def open_collection(collection: str, options: dict[str, Any], *, strict: bool) -> Catalog:
+def open_collection(
+    collection: str, options: dict[str, Any], *, strict: bool, index: Store | None = None
+) -> Catalog:
     """Open a collection; take the values of `reader_options` out of a command's options.
 
-    With ``strict`` a table with a bad row is refused.
+    With ``strict`` a table with a bad row is refused. What is not given is as when the ``index``
+    was made.
 
     Prints the reader's notes on stderr.
     """
     from artsim.readers import ReaderOptions, read_collection
 
-    reading = ReaderOptions(
+    given = ReaderOptions(
         **{name: options.pop(name) for name in _OPTIONS},
         strict=strict,
         types=pairs(options.pop("types"), "--type"),
         settings=pairs(options.pop("settings"), "--set"),
     )
+    before = index.manifest.options if index else {}
+    reading = ReaderOptions.from_json({**before, **given.to_json()}, strict=strict)
+    if more := [flag for flag in reading.flags if flag not in given.flags]:
+        print_notes(f"read as when {str(index)!r} was made: {' '.join(more)}")
     catalog = read_collection(collection, options=reading)
     print_notes(*catalog.notes)
     return catalog
+
+
+def index_of(collection: str, output: Path | None) -> Store | None:
+    """Return the index that embedding a collection again updates; None: there is none yet."""
+    from artsim.errors import StoreError
+    from artsim.places import RemotePath
+    from artsim.readers import collection_path
+    from artsim.store import RemoteIndex, Store, is_store
+
+    path = collection_path(collection)
+    names = dict.fromkeys((path.name, path.stem, path.parent.name))
+    for place in [output] if output else [INDEXES / name for name in names if name]:
+        here = RemoteIndex(place).fetch(is_new=True) if isinstance(place, RemotePath) else place
+        with suppress(StoreError):  # 'embed' says what is wrong with it
+            if is_store(here) and (store := Store.open(here)).manifest.source == str(path):
+                return store
+    return None
 
 
 def collection_of(store: Store) -> str:
