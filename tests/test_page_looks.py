@@ -226,3 +226,47 @@ def test_on_a_phone_the_picture_of_the_query_opens_like_any_other(browser, addre
         expect(page.locator(".stage")).to_be_hidden()
         page.get_by_role("button", name="Look at the query").tap()  # it has no record
         expect(page.locator(".stage")).to_be_visible()
+
+
+def test_more_works_come_though_a_busy_browser_reports_late_what_is_near(page):
+    page.goto("/")
+    called = page.evaluate(
+        """async () => {
+            let report;
+            const usual = globalThis.IntersectionObserver;
+            globalThis.IntersectionObserver = class {
+                constructor(call) { report = call; }
+                observe() {}
+            };
+            const app = document.querySelector("script").src;
+            const { whenNear } = await import(app.replace("app", "scrolling"));
+            let called = 0;
+            whenNear(document.body, async () => { called += 1; return false; });
+            globalThis.IntersectionObserver = usual;
+            report([{ isIntersecting: true }, { isIntersecting: false }]);
+            const away = called;
+            report([{ isIntersecting: false }, { isIntersecting: true }]);
+            return [away, called];
+        }"""
+    )
+    assert called == [0, 1]
+
+
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_card_at_rest_has_few_positioned_elements(browser, address, touched):  # noqa: F811
+    with visit(browser, address, has_touch=touched, is_mobile=touched) as page:
+        page.goto("/?q=1:id:h60")
+        expect(page.locator("#grid li")).to_have_count(29)
+        page.mouse.move(1, 1)
+        positioned = """card => [card, ...card.querySelectorAll("*")].filter(each =>
+            each.checkVisibility() && getComputedStyle(each).position !== "static").length"""
+        last = page.locator("#grid li").last
+        assert last.evaluate(positioned) == (3 if touched else 2)  # its frame and menu, and a star
+        if touched:
+            return
+        last.hover()
+        for name in ("Collect", "Add to the query", "More for"):
+            expect(last.get_by_label(name).first).to_be_visible()
+        last.get_by_role("button", name="Collect").click()
+        page.mouse.move(1, 1)
+        expect(last.get_by_role("button", name="Collect")).to_be_visible()

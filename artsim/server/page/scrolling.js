@@ -22,8 +22,8 @@ export function whenNear(element, more) {
     isBusy = false;
   }
   new IntersectionObserver(
-    ([entry]) => {
-      isNear = entry.isIntersecting;
+    (entries) => {
+      isNear = entries.at(-1).isIntersecting; // a busy browser reports several changes at once, the last one last
       fill();
     },
     { rootMargin: AHEAD },
