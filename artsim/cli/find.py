@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from artsim.search import Query, Works
     from artsim.store import Store
 
-_SHOWN_FIELDS = 3  # columns of the table where none is known as title, artist or date
-
 
 @cloup.command()
 @words_argument("words", "[WORD]...")
@@ -178,11 +176,9 @@ def _write(
 def _print_table(
     works: Works, known: list[tuple[str, str | None, dict[str, Any]]], sort: str | None
 ) -> None:
-    from artsim.datatypes import as_text, caption_columns
+    from artsim.datatypes import as_text, listed_columns
 
-    named = caption_columns(works.fields)
-    columns = [names[0] for part in ("title", "artist", "date") if (names := named[part])]
-    columns = columns or works.fields[:_SHOWN_FIELDS]
+    columns = listed_columns(works.fields)
     rows = [[id_, *(as_text(row[name]) for name in columns)] for id_, _, row in known]
     by = sort.removeprefix("-") if sort else ""
     if by and by not in columns:

@@ -32,7 +32,6 @@ from artsim.places import as_path
 if TYPE_CHECKING:
     from artsim.search import IndexEncoder, Match, SearchAnswer, Searcher
 
-_SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
 _LEGEND = (
     "Below each match: which regions of the query, then of the match, made it.",
     "Yellow: the most; dark blue: the least; pale gray: not compared.",
@@ -180,12 +179,12 @@ def _between(searcher: Searcher, answer: SearchAnswer) -> str:
 
 
 def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
-    from artsim.datatypes import as_text
+    from artsim.datatypes import as_text, listed_columns
 
     matches = answer.matches
     known = [f for f in searcher.works.fields if any(match.metadata[f] for match in matches)]
     compared = [each.column for each in answer.relations if each.column in known]
-    shown = list(dict.fromkeys([*known[:_SHOWN_FIELDS], *compared]))
+    shown = list(dict.fromkeys([*listed_columns(known), *compared]))
     has_percentile = any(match.percentile is not None for match in matches)
     has_box = matches[0].box is not None
     is_verified = matches[0].evidence is not None

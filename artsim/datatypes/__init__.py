@@ -1,7 +1,13 @@
 """Data types that every package shares."""
 
 from artsim.datatypes.box import Box, tile_boxes
-from artsim.datatypes.captions import as_text, caption_columns, first_text, title_column
+from artsim.datatypes.captions import (
+    as_text,
+    caption_columns,
+    first_text,
+    listed_columns,
+    title_column,
+)
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.copies import name_copy, shown_path
 from artsim.datatypes.estimate import FEW_GROUPS, Estimate
@@ -59,6 +65,7 @@ __all__ = [
     "finite",
     "first_text",
     "format_of",
+    "listed_columns",
     "name_as_text",
     "name_copy",
     "no_progress",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # What museums call their columns (NGA, MoMA, The Met, Cleveland, Chicago, the Rijksmuseum, IIIF).
@@ -26,6 +26,8 @@ _COLUMNS = {
     }.items()
 }
 
+_FEW = 3  # columns that are listed
+
 
 def caption_columns(columns: Iterable[str]) -> dict[str, list[str]]:
     """Return the columns of each part of a caption, the one to prefer first."""
@@ -34,6 +36,13 @@ def caption_columns(columns: Iterable[str]) -> dict[str, list[str]]:
         part: [by_name[name] for name in names if name in by_name]
         for part, names in _COLUMNS.items()
     }
+
+
+def listed_columns(columns: Sequence[str]) -> list[str]:
+    """Return the columns of a list of works: title, artist and date, and others for want of one."""
+    named = caption_columns(columns)
+    found = [named[part][0] for part in ("title", "artist", "date") if named[part]]
+    return [*dict.fromkeys([*found, *columns])][: max(len(found), _FEW)]
 
 
 def title_column(columns: Iterable[str]) -> str | None:
