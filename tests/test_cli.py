@@ -92,7 +92,7 @@ def test_a_collection_is_read_again_as_when_its_index_was_made(tmp_path, monkeyp
     run("embed", folder, *options, *TOY_MODEL, "-o", "indexes/prints")
     again = run("embed", folder, *TOY_MODEL)
     said = "--id-column sheet --image-column scan --type year=text --null none --exclude 'thumb.*'"
-    assert f"read as when 'indexes/prints' was made: {said}" in again.splitlines()[0]
+    assert f"read as for the index 'prints': {said}" in again.splitlines()[0]
     assert "0 embedded" in again
     index = Store.open(tmp_path / "indexes/prints")
     assert index.read(["id", "year"]).to_pylist() == [
@@ -103,6 +103,12 @@ def test_a_collection_is_read_again_as_when_its_index_was_made(tmp_path, monkeyp
     assert "--id-column sheet --image-column scan --null none --exclude" in changed
     years = Store.open(tmp_path / "indexes/prints").read(["id", "year"]).to_pylist()
     assert years == [{"id": "1a", "year": 1900}, {"id": "1b", "year": None}]
+    assert "--id-column sheet" in run("embed", folder, *TOY_MODEL, "-o", "indexes/prints-2")
+    ids = [
+        index.read(["id"]).column("id").to_pylist()
+        for index in (index, Store.open(tmp_path / "indexes/prints-2"))
+    ]
+    assert ids == [["1a", "1b"]] * 2
     for part in (index.path / "parts").iterdir():
         part.unlink()
     assert "--id-column sheet" in run("repair", index.path)

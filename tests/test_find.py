@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -13,8 +14,10 @@ from search_toys import YEARS, at, make_store
 
 import artsim
 from artsim.cli import cli
+from artsim.datatypes import Field, FieldType
 from artsim.search import Works, find_works
 from artsim.search.folding import Phrase, read_phrases
+from artsim.store import Store, write_added
 
 WORKS = {  # id: title, maker, tags, years, page
     "a1": ("The Birth of the Virgin", "Giotto", ["Mary", "Anne"], 1305, "https://x.org/1"),
@@ -99,6 +102,14 @@ def test_the_parts_of_a_number_follow_each_other_and_its_work_comes_first(tmp_pa
     assert found(store, "P 1900 2") == ["P.1900.2", "X.1", "P.2.1900", "P.1900.21"]
     assert found(store, "1900.2 -after") == ["P.1900.2", "P.1900.21"]
     assert found(store, "2.1900") == ["P.2.1900"]
+
+
+def test_columns_that_were_added_are_not_searched(store, tmp_path):
+    copied = shutil.copytree(store.path, tmp_path / "i")
+    decided = pa.table({"id": ["a2"], "same_work": ["zebra"], "confidence": pa.nulls(1, "float")})
+    write_added(copied, Field("same_work", FieldType.TEXT), decided, {})
+    assert found(Store.open(copied), "zebra") == []
+    assert len(Works(Store.open(copied)).filter.rows("same_work = 'zebra'", ())) == 1
 
 
 def test_a_word_with_a_minus_is_in_no_work_that_is_found(store):

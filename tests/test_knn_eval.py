@@ -242,6 +242,11 @@ def test_groups_are_kept_apart_one_by_one_and_together(museum):
     assert row["groups"] == ["artist", "side"]
 
 
+def test_a_group_without_any_value_is_refused(museum):
+    output = run(museum, "--label", "artist", "--group", "none = nullif(artist, artist)", code=1)
+    assert "no picture has a value of 'none = nullif(artist, artist)', so that it groups" in output
+
+
 def test_a_label_that_is_its_own_group_is_refused(museum):
     output = run(museum, "--label", "artist", "--group", "artist", "-k", "1", code=1)
     assert "'artist' cannot be predicted without neighbors of the same artist: no picture" in output

@@ -129,6 +129,9 @@ def test_verified_matches_have_their_detail_where_it_lies(planted, tmp_path):
     own, pasted, other = (json.loads(line) for line in result.stdout.splitlines())
     assert [Path(each["id"]).stem for each in (own, pasted)] == ["a", "b"]
     assert own["evidence"] > pasted["evidence"] > 6 > other["evidence"]
+    shown = CliRunner().invoke(cli, [*command, "--verify", "--table", "-k", "3"]).stdout
+    verdict = "2 of 3 matches have the detail: evidence of 6 or more, by where the parts lie"
+    assert shown.splitlines()[-1] == verdict
     plain = CliRunner().invoke(cli, [*command, "--json", "-k", "3"])
     before = {each["id"]: each["box"] for each in map(json.loads, plain.stdout.splitlines())}
     assert other["box"] == before[other["id"]]  # what may be chance is no place of the detail

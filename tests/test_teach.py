@@ -299,6 +299,8 @@ def test_the_top_of_a_concept_is_written_as_it_is_shown_without_the_marks(store,
     rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))
     assert [row["id"] for row in rows] == [row["id"] for row in shown] == ["a10", "b20"]
     assert [float(row["score"]) for row in rows] == [row["score"] for row in shown]
+    own = ["rank", "id", "score", "predicted", "mark", "image"]
+    assert list(rows[0]) == [*own, *(field.name for field in store.manifest.fields)]
     assert [row["artist"] for row in rows] == [WORKS[row["id"]][1] or "" for row in rows]
     run_cli(*words, "--where", "artist = 'Ada'")
     rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))

@@ -160,7 +160,7 @@ def embed(
     if exact and precision == "bf16":
         raise click.UsageError("--exact computes in float32; leave out --precision bf16")
     before = index_of(collection, output)
-    catalog = open_collection(collection, options, strict=strict, index=before)
+    catalog = open_collection(collection, options, strict=strict, before=before)
     spec = parse_spec(resolve_model(model))
 
     from artsim.embedding import EmbedSettings, embed_collection, open_engine

@@ -190,7 +190,7 @@ def _build(
     store = open_store(path)
     known, device = store.manifest.passport, str(options.pop("device"))
     where = options.pop("collection") or collection_of(store)
-    catalog = open_collection(where, options, strict=False, index=store)
+    catalog = open_collection(where, options, strict=False, before=store.manifest)
     exact = not (known.is_external or known.preprocessing.scaled_decoding or known.decoder)
     precision = "f32" if exact else options.pop("precision")
     spec = parse_spec(model)

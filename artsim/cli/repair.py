@@ -75,7 +75,7 @@ def repair(
 
     def catalog(store: Store) -> Catalog:
         return open_collection(
-            collection or collection_of(store), options, strict=False, index=store
+            collection or collection_of(store), options, strict=False, before=store.manifest
         )
 
     def extractor(store: Store) -> Extractor:

@@ -156,7 +156,19 @@ def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
         print_previews(((match.image, _lines(match)) for match in answer.matches), protocol)
     else:
         _print_matches(searcher, answer)
+    if answer.matches[0].evidence is not None:
+        _print_verdict(answer)
     print_written(*outputs.files)
+
+
+def _print_verdict(answer: SearchAnswer) -> None:
+    """Say how many matches have the detail."""
+    from artsim.motifs import MIN_SCORE
+
+    sure = sum((match.evidence or 0) >= MIN_SCORE for match in answer.matches)
+    which = f"{sure:,} of {len(answer.matches):,} matches" if sure else "No match"
+    has = "have" if sure else "has"
+    echo(f"{which} {has} the detail: evidence of {MIN_SCORE:g} or more, by where the parts lie")
 
 
 def _quoted(word: str) -> str:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from artsim.search import Works
     from artsim.store import Store
 
-_COLUMNS = {"rank": "int64", "id": "string", "score": "double", "predicted": "string"}
-_COLUMNS |= dict.fromkeys(("mark", "title", "artist", "date", "image"), "string")
 _SHOWN = 10
 
 
@@ -135,6 +133,7 @@ def teach(
     name = names[0]
     from artsim.prediction import (
         Teacher,
+        concept_columns,
         concept_rows,
         delete_concept,
         load_concept,
@@ -168,7 +167,8 @@ def teach(
         _print_works("Mark these next, as it is least sure of them", works, found["ask"], previews)
     if output is not None:
         chosen = None if k is None and rows is None else concept.ranked(k or works.store.rows, rows)
-        written = write_rows(output, concept_rows(works, concept, chosen), _COLUMNS)
+        found_rows = concept_rows(works, concept, chosen)
+        written = write_rows(output, found_rows, concept_columns(works))
         unmarked = 0 if chosen is None else len(concept.unmarked(rows))
         note_cut(written, unmarked, "works without a mark", "without -k it has all", output)
         print_written(None if as_json else output)
@@ -323,8 +323,8 @@ def _apply(store: Store, name: str, other: Path, as_json: bool) -> None:
     assert head is not None
     saved = apply_concept(head, target)
     if as_json:
-        columns = [saved.name, saved.score]
-        row = {"concept": saved.name, "applied": True, "columns": columns, "yes": saved.yes}
+        row = {"concept": saved.name, "applied": True, "yes": saved.yes}
+        row["columns"] = [saved.name, saved.score]
         print_json_lines([row], index=target)
     else:
         echo(f"\n{name} in {target}: {saved.yes:,} of {plural(saved.rows, 'picture')} yes")

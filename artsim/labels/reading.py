@@ -61,10 +61,20 @@ def group_codes(store: Store, name: str) -> NDArray[np.int64]:
     """Return codes that the pictures of a group share, shape (N,); -1 where the value is missing.
 
     In a column of lists, pictures with a value in common are one group, in chains.
+
+    Raises:
+        EvaluationError: If the column is unknown, or no picture has a value in it.
     """
     if _types(store).get(name) != FieldType.LIST:
-        return codes_of(store, name)
-    return groups_of_lists(store.read([name]).column(name).to_pylist())
+        codes = codes_of(store, name)
+    else:
+        codes = groups_of_lists(store.read([name]).column(name).to_pylist())
+    if len(codes) and codes.max() < 0:
+        raise EvaluationError(
+            f"no picture has a value of {name!r}, so that it groups none; fill the column, or "
+            "leave it out"
+        )
+    return codes
 
 
 def groups_of_lists(lists: Sequence[Sequence[str | None] | None]) -> NDArray[np.int64]:

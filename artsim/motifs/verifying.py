@@ -8,7 +8,7 @@ from dataclasses import replace
 from threadpoolctl import threadpool_limits
 
 from artsim.datatypes import Progress, no_progress
-from artsim.motifs.finding import MotifFinder
+from artsim.motifs.finding import MIN_SCORE, MotifFinder
 from artsim.search import Match, SearchAnswer, Works
 
 CANDIDATES = 10  # matches that are compared for each that is wanted
@@ -18,9 +18,6 @@ _AT_LEAST = 100
 def candidates(k: int) -> int:
     """Return how many matches to search for, so that the k best of them can be verified."""
     return max(CANDIDATES * k, _AT_LEAST)
-
-
-_LEAST = 6.0  # evidence that counts: the default of 'artsim motifs'
 
 
 def verify_matches(
@@ -58,7 +55,7 @@ def verify_matches(
             found = [each for cells in queries if (each := finder.find(cells, row)) is not None]
             best, box = max(found, key=lambda each: each[0].score, default=(None, match.box))
             evidence = 0.0 if best is None else best.score
-            box = box if evidence >= _LEAST else match.box
+            box = box if evidence >= MIN_SCORE else match.box
             verified.append(replace(match, evidence=evidence, box=box))
             progress(done, len(answer.matches), 0)
     verified.sort(key=lambda match: (-_counted(match), match.rank))
@@ -68,4 +65,4 @@ def verify_matches(
 
 def _counted(match: Match) -> float:
     evidence = match.evidence or 0.0
-    return evidence if evidence >= _LEAST else 0.0
+    return evidence if evidence >= MIN_SCORE else 0.0

@@ -14,6 +14,9 @@ from .concepts import (
     apply_concept as apply_concept,
 )
 from .concepts import (
+    concept_columns as concept_columns,
+)
+from .concepts import (
     concept_names as concept_names,
 )
 from .concepts import (

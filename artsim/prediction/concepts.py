@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim import __version__
-from artsim.datatypes import Field, FieldType, caption_columns, first_text
+from artsim.datatypes import Field, FieldType, as_text
 from artsim.errors import EvaluationError, StoreError
 from artsim.labels import NO, YES, LabelKind, Metadata, refuse_taken
 from artsim.metrics import HeldOut
@@ -39,6 +39,8 @@ from artsim.store import PREDICTION, Store, lock_index, remove_added, write_adde
 
 SCORE = "_score"  # the column NAME_score
 _BLOCK = 1000  # works that are read at once
+_OWN = {"rank": "int64", "id": "string", "score": "double"}  # columns of `concept_rows`
+_OWN |= dict.fromkeys(("predicted", "mark", "image"), "string")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,16 +161,27 @@ def save_concept(
     return SavedConcept(name=name, score=name + SCORE, yes=int(is_yes.sum()), rows=len(ids))
 
 
+def concept_columns(works: Works) -> dict[str, str]:
+    """Return Arrow's types of the columns of `concept_rows`; those of the catalog come last."""
+    return _OWN | dict.fromkeys(_catalog_columns(works).values(), "string")
+
+
+def _catalog_columns(works: Works) -> dict[str, str]:
+    """Return the columns of the catalog, and their names where ours come first."""
+    own = (field.name for field in works.store.manifest.fields)
+    return {name: f"{name}_catalog" if name in _OWN else name for name in own}
+
+
 def concept_rows(
     works: Works, concept: Concept, rows: NDArray[np.int64] | None = None
 ) -> Iterator[dict[str, Any]]:
     """Give some works in their order, or all, the likeliest first.
 
-    Of each its rank, id, score, prediction, mark, title, artist, date and image.
+    Of each its rank, id, score, prediction, mark and image, then the columns of the catalog.
     """
     marks = dict.fromkeys(concept.marks.of(True), "positive")
     marks |= dict.fromkeys(concept.marks.of(False), "negative")
-    parts = {part: caption_columns(works.fields)[part] for part in ("title", "artist", "date")}
+    columns = _catalog_columns(works)
     ranked = (-concept.logits).argsort(kind="stable") if rows is None else rows
     for start in range(0, len(ranked), _BLOCK):
         some = ranked[start : start + _BLOCK].tolist()
@@ -182,8 +195,8 @@ def concept_rows(
                 "score": round(float(concept.scores[row]), 6),
                 "predicted": YES if concept.logits[row] > 0 else NO,
                 "mark": marks.get(id_),
-                **{part: first_text(record, names) for part, names in parts.items()},
                 "image": image,
+                **{name: as_text(record[column]) or None for column, name in columns.items()},
             }
 
 

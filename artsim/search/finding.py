@@ -164,10 +164,12 @@ def _sorted(works: Works, rows: NDArray[np.int64], sort: str) -> NDArray[np.int6
 
 
 def _text_columns(works: Works) -> dict[str, str]:
-    """Return the columns to search in, by names that need no quotes."""
+    """Return the columns to search in, by names that need no quotes: those of the records."""
     dates = caption_columns(works.fields)["date"]
     columns = {"id": "id"}
     for place, name in enumerate(works.fields):
+        if name in works.store.added:  # predictions and decisions, which may be ids
+            continue
         is_text = works.types[name] in (FieldType.TEXT, FieldType.LIST)
         if name in dates or (is_text and not works.is_address(name)):
             columns[f"c{place}"] = name

@@ -15,6 +15,7 @@ from artsim.errors import SearchError
 from artsim.prediction import (
     Concept,
     Marks,
+    concept_columns,
     concept_names,
     concept_rows,
     delete_concept,
@@ -34,8 +35,6 @@ T = TypeVar("T")
 Rows = NDArray[np.int64]
 
 teaching = APIRouter(prefix="/api", tags=["teach"])
-
-_COLUMNS = ("rank", "id", "score", "predicted", "mark", "title", "artist", "date")
 
 
 @teaching.post("/{index}/teach", **answers_with(answers.TaughtOut))
@@ -132,7 +131,8 @@ def _export(room: Room, wanted: RankedIn, kind: str) -> str:
         page = _page(room, concept, wanted.name, chosen)
         return room.without_folders(page)
     rows = concept_rows(room.works, concept, chosen)
-    return csv_text(_COLUMNS, (map(row.get, _COLUMNS) for row in rows))
+    columns = [name for name in concept_columns(room.works) if name != "image"]  # a path here
+    return csv_text(columns, (map(row.get, columns) for row in rows))
 
 
 def _page(room: Room, concept: Concept, name: str, chosen: Rows) -> str:

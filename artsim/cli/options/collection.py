@@ -14,7 +14,7 @@ from artsim.cli.output import print_notes
 
 if TYPE_CHECKING:
     from artsim.datatypes import Catalog
-    from artsim.store import Store
+    from artsim.store import Manifest, Store
 
 
 id_column_option = click.option("--id-column", metavar="NAME", help="Column with the ids.")
@@ -70,12 +70,12 @@ _OPTIONS = ("id_column", "image_column", "images", "null", "exclude")
 
 
 def open_collection(
-    collection: str, options: dict[str, Any], *, strict: bool, index: Store | None = None
+    collection: str, options: dict[str, Any], *, strict: bool, before: Manifest | None = None
 ) -> Catalog:
     """Open a collection; take the values of `reader_options` out of a command's options.
 
-    With ``strict`` a table with a bad row is refused. What is not given is as when the ``index``
-    was made.
+    With ``strict`` a table with a bad row is refused. What is not given is as in the index of the
+    manifest ``before``.
 
     Prints the reader's notes on stderr.
     """
@@ -87,30 +87,45 @@ def open_collection(
         types=pairs(options.pop("types"), "--type"),
         settings=pairs(options.pop("settings"), "--set"),
     )
-    before = index.manifest.options if index else {}
-    reading = ReaderOptions.from_json({**before, **given.to_json()}, strict=strict)
-    if more := [flag for flag in reading.flags if flag not in given.flags]:
-        print_notes(f"read as when {str(index)!r} was made: {' '.join(more)}")
+    kept = before.options if before else {}
+    reading = ReaderOptions.from_json({**kept, **given.to_json()}, strict=strict)
+    if before and (more := [flag for flag in reading.flags if flag not in given.flags]):
+        print_notes(f"read as for the index {before.name!r}: {' '.join(more)}")
     catalog = read_collection(collection, options=reading)
     print_notes(*catalog.notes)
     return catalog
 
 
-def index_of(collection: str, output: Path | None) -> Store | None:
-    """Return the index that embedding a collection again updates; None: there is none yet."""
+def index_of(collection: str, output: Path | None) -> Manifest | None:
+    """Return the manifest of the index whose collection is read in the same way; None: of no other.
+
+    It is the index that is updated, or else those beside it of this collection, if they agree.
+    """
     from artsim.errors import StoreError
     from artsim.places import RemotePath
     from artsim.readers import collection_path
     from artsim.store import RemoteIndex, Store, is_store
 
-    path = collection_path(collection)
-    names = dict.fromkeys((path.name, path.stem, path.parent.name))
-    for place in [output] if output else [INDEXES / name for name in names if name]:
+    source = str(collection_path(collection))
+
+    def read(place: Path) -> Manifest | None:
         here = RemoteIndex(place).fetch(is_new=True) if isinstance(place, RemotePath) else place
         with suppress(StoreError):  # 'embed' says what is wrong with it
-            if is_store(here) and (store := Store.open(here)).manifest.source == str(path):
-                return store
-    return None
+            if is_store(here) and (found := Store.open(here).manifest).source == source:
+                return found
+        return None
+
+    if output and (own := read(output)):
+        return own
+    if isinstance(output, RemotePath):
+        return None
+    others = [
+        found
+        for each in sorted((output.parent if output else INDEXES).glob("*"))
+        if (found := read(each))
+    ]
+    same = all(each.options == others[0].options for each in others)
+    return others[0] if others and same else None
 
 
 def collection_of(store: Store) -> str:
