@@ -45,8 +45,7 @@ def test_what_is_not_known_of_copies_is_said():
 def test_the_column_of_what_was_decided_is_named():
     found = leave_out_copies(split_of([0, 2], [1, 5], [3, 4]), replace(COPIES, decided=True))
     how = (
-        "found by file and by look, up to 4 bits apart; those you decided on only with "
-        "--group same_work"
+        "found by file and by look, up to 4 bits apart; --group same_work adds those you decided on"
     )
     assert found.notes == (f"2 copies of test pictures ({how}) left out of training",)
 

@@ -44,7 +44,7 @@ class Copies:
     def known_by(self) -> str:
         """How copies are found, in words."""
         if self.hashed.any():
-            decided = f"those you decided on only with --group {DECIDED}"
+            decided = f"--group {DECIDED} adds those you decided on"
             more = decided if self.decided else _NO_CROPS
             return f"found by file and by look, up to {WITHIN} bits apart; {more}"
         return "found by file; after 'artsim dupes' by look, too"
