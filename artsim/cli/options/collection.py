@@ -110,7 +110,7 @@ def index_of(collection: str, output: Path | None) -> Manifest | None:
 
     def read(place: Path) -> Manifest | None:
         here = RemoteIndex(place).fetch(is_new=True) if isinstance(place, RemotePath) else place
-        with suppress(StoreError):  # 'embed' says what is wrong with it
+        with suppress(StoreError, OSError):  # 'embed' says what is wrong with it
             if is_store(here) and (found := Store.open(here).manifest).source == source:
                 return found
         return None
