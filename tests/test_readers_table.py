@@ -306,6 +306,22 @@ class TestGuessing:
             assert convert(column, type_).to_pylist() == numbers
 
 
+def test_options_are_the_same_as_plain_values_and_are_written_as_they_are_typed(tmp_path):
+    options = ReaderOptions(
+        id_column="nr", images=tmp_path, types={"year": "text"}, null=("", "n. d."),
+        exclude=("*.gif",), settings={"views": "all"},
+    )  # fmt: skip
+    assert ReaderOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
+    assert options.flags == [
+        *("--id-column nr", f"--images {tmp_path}", "--type year=text", "--null ''"),
+        *("--null 'n. d.'", "--exclude '*.gif'", "--set views=all"),
+    ]
+    assert ReaderOptions().to_json() == {}
+    assert ReaderOptions.from_json({"of a later version": 1}, strict=True) == ReaderOptions(
+        strict=True
+    )
+
+
 @pytest.mark.parametrize("name", ["Inventory", "inventory_no.", "Accession Nr", "object no"])
 def test_a_column_of_numbers_by_which_museums_name_works_has_the_ids(name, tmp_path):
     (tmp_path / "objects.csv").write_text(f"title,{name},image\nA,P.1,a.jpg\nB,P.2,b.jpg\n")

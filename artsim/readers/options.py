@@ -53,28 +53,26 @@ class ReaderOptions:
     def flags(self) -> list[str]:
         """What you specify, as the command line has it: ``--type year=number``."""
         found = []
-        for name, flag in _FLAGS.items():
-            value = self.to_json().get(name)
+        for name, value in self.to_json().items():
             if isinstance(value, dict):
-                found += [f"{flag} {key}={each}" for key, each in value.items()]
-            elif value is not None:
-                each = value if isinstance(value, list) else [value]
-                found += [f"{flag} {shlex.quote(word)}" for word in each]
+                value = [f"{key}={each}" for key, each in value.items()]
+            words = value if isinstance(value, list) else [value]
+            found += [f"{_FLAGS[name]} {shlex.quote(word)}" for word in words]
         return found
 
     def to_json(self) -> dict[str, Any]:
         """Return what you specify as plain values, but for ``strict``; `from_json` reads it."""
-        found: dict[str, Any] = {}
-        for name in _FLAGS:
-            value = getattr(self, name)
-            if not value:
-                continue
-            if name == "images":
-                value = str(as_path(value).absolute())
-            found[name] = dict(value) if isinstance(value, Mapping) else value
-            if isinstance(value, tuple):
-                found[name] = list(value)
-        return found
+        images = None if self.images is None else str(as_path(self.images).absolute())
+        values: dict[str, Any] = {
+            "id_column": self.id_column,
+            "image_column": self.image_column,
+            "images": images,
+            "types": dict(self.types),
+            "null": list(self.null),
+            "exclude": list(self.exclude),
+            "settings": dict(self.settings),
+        }
+        return {name: value for name, value in values.items() if value}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, strict: bool = False) -> Self:
