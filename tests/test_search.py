@@ -903,6 +903,30 @@ def test_text_is_compared_with_pictures_as_open_clip_does(tiny_clip):
     assert answer.name == "“a golden halo”"
 
 
+def test_a_server_has_embedded_random_texts_before_the_first_question(tiny_clip, monkeypatch):
+    from artsim.server import Museum
+
+    given = []
+    embed = IndexEncoder.embed_texts
+    monkeypatch.setattr(
+        IndexEncoder,
+        "embed_texts",
+        lambda self, texts: given.append(len(texts)) or embed(self, texts),
+    )
+    museum = Museum([tiny_clip], IndexEncoder)
+    try:
+        museum.warm()
+        assert len(TEXTS) in given
+        del given[:]
+        (room,) = museum.rooms.values()
+        terms = Term(text="a golden halo"), Term(text="the sea", weight=-1)
+        room.searcher.search(SearchRequest(terms=terms))
+        room.searcher.search(SearchRequest(terms=terms[:1]))
+        assert sum(given) == 3  # its own words
+    finally:
+        museum.close()
+
+
 def test_a_texts_percentile_is_among_random_texts_and_all_works(tiny_clip):
     searcher = Searcher(tiny_clip)
     answer = searcher.search(SearchRequest(terms=(Term(text="a golden halo"),)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from artsim.errors import ArtsimError, ConflictError, SearchError, StoreError
 from artsim.index import is_current
-from artsim.search import Encoder, IndexEncoder, Opened, SearchBackend, Works
+from artsim.search import Encoder, IndexEncoder, Opened, SearchBackend, SearchRequest, Term, Works
 from artsim.server.duplicates import Duplicates
 from artsim.server.priority import give_way
 from artsim.server.remembering import RememberingEncoder
@@ -131,6 +131,7 @@ class Museum:
             self._warm(explain=False)
         finally:  # what cannot be loaded is said with each question
             self.is_warm = True
+        self._warm_words()
         self._warm(explain=True)  # why pictures match, which needs torch
 
     def close(self) -> None:
@@ -145,6 +146,19 @@ class Museum:
                 own.warm(explain=explain)
             if explain:
                 room.verifier.warm()
+
+    def _warm_words(self) -> None:
+        """Ask for texts in all rooms that take words.
+
+        The first question embeds those of the background, and their scores for one text are kept.
+        """
+        terms = Term(text="a picture"), Term(text="a frame", weight=-1)
+        request = SearchRequest(terms=terms, k=1)
+        for room in list(self.rooms.values()):
+            own, passport = room.encoder.own, room.store.manifest.passport
+            if isinstance(own, IndexEncoder) and passport.takes_words:
+                with suppress(ArtsimError):
+                    room.searcher.search(request)
 
     def _open(self, stores: Mapping[str, Store], before: Mapping[str, Room]) -> dict[str, Room]:
         """Open a room for each index; a network that is loaded is used again."""
