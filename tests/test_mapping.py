@@ -94,6 +94,17 @@ def test_years_are_colored_by_century_those_before_christ_too(tmp_path):
         color_by(works, "century of title", np.arange(8))
 
 
+def test_a_column_of_centuries_replaces_those_of_the_only_column_of_years(tmp_path):
+    columns = {"year": [1850, 1851, 1750, 1751], "Century": ["19", "19", "18", "18"]}
+    ids, vectors = [f"w{n}" for n in range(4)], {"east": at(*[0.0] * 4)}
+    one = make_store(tmp_path / "one", ids, vectors, columns)
+    assert colorings(Works(one)) == ["year", "Century"]
+    columns["date"] = columns["year"]  # "century (year)" and "century (date)"
+    two = make_store(tmp_path / "two", ids, vectors, columns)
+    names = ["year", "century of year", "Century", "date", "century of date"]
+    assert colorings(Works(two)) == names
+
+
 def test_the_ends_of_a_scale_say_where_values_lie_beyond(works):
     found = color_by(works, "year", np.arange(100))
     assert found["ends"] == ["up to 1502", "1596 and later"]

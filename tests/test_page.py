@@ -417,6 +417,8 @@ def test_conditions_on_matches_end_with_the_query(page):
 def test_an_empty_result_says_why(page):
     like(page, 0, "in.artist=Nobody")
     expect(page.locator("#nothing")).to_contain_text("condition")
+    expect(page.locator("#heading")).to_have_text("No matches")
+    expect(page.locator("#summary")).to_be_empty()
     page.get_by_role("button", name="Back to all works").click()
     expect(page.locator("#nothing")).to_contain_text("No works meet these conditions")
 

@@ -137,3 +137,13 @@ def test_a_detail_leads_to_the_index_that_has_the_same_works_with_tiles(browser,
         page.locator("#index").select_option("colors")  # it has no such work
         expect(page.locator("#heading")).to_have_text("30 works")
         assert "q=" not in page.url
+        said = page.locator("#notice")
+        expect(said.locator("span")).to_have_text("The work you searched with is not in colors")
+        said.get_by_role("button", name="Back to whole").click()
+        expect(page.get_by_text("Similar to a detail of")).to_be_visible()
+        expect(page.locator("#index")).to_have_value("whole")
+        expect(said).to_be_hidden()
+        page.goto("/?index=colors")
+        page.locator("#index").select_option("whole")  # without a query nothing is lost
+        expect(page.locator("#heading")).to_have_text("3 works")
+        expect(said).to_be_hidden()

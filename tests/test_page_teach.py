@@ -129,26 +129,37 @@ def test_two_of_several_works_of_a_set_are_chosen_to_compare(page):
     collect(page, 0, 24, 120)
     bar = page.get_by_role("region", name="Collected works")
     bar.get_by_role("button", name="Compare").click()
-    expect(bar.get_by_role("status")).to_have_text("Choose two works to compare.")
+    choosing = "Choose two works to compare; Escape ends this."
+    expect(bar.get_by_role("status")).to_have_text(choosing)
     bar.get_by_role("button", name="Hue 120, Green").first.click()
+    expect(bar.get_by_role("status")).to_have_text("Choose one more work; Escape ends this.")
     chosen = bar.get_by_role("button", name="Hue 120, Green").first
     expect(chosen).to_have_attribute("aria-pressed", "true")
     bar.get_by_role("button", name="Hue 0, Red").first.click()
     viewer = page.get_by_role("dialog")
     captions = viewer.locator("figcaption")
-    expect(captions).to_have_text(["Hue 120, Green school, 1620", "Hue 0, Red school, 1500"])
+    scored = r" · score 0\.\d{3}, percentile \d+\.\d\d$"
+    left = re.compile("^Hue 120, Green school, 1620$")
+    expect(captions).to_have_text([left, re.compile("^Hue 0, Red school, 1500" + scored)])
     expect(viewer).to_contain_text("1 of 3")
     page.keyboard.press("ArrowRight")
-    expect(captions).to_have_text(["Hue 120, Green school, 1620", "Hue 24, Red school, 1524"])
+    expect(captions).to_have_text([left, re.compile("^Hue 24, Red school, 1524" + scored)])
     page.keyboard.press("Escape")
     expect(bar.get_by_role("status")).to_have_count(0)
     expect(bar.locator(".collected")).to_have_count(0)  # as before
     bar.get_by_role("button", name="3 works").click()
     expect(bar.locator(".collected span")).to_have_text(["Hue 0", "Hue 24", "Hue 120"])
     bar.get_by_role("button", name="Compare").click()
-    expect(bar.get_by_role("status")).to_have_text("Choose two works to compare.")
+    expect(bar.get_by_role("status")).to_have_text(choosing)
     bar.get_by_role("button", name="Compare").click()  # given up
     expect(bar.locator(".collected span")).to_have_text(["Hue 0", "Hue 24", "Hue 120"])
+    bar.get_by_role("button", name="Compare").click()
+    bar.get_by_role("button", name="Hue 0, Red").first.click()
+    page.keyboard.press("Escape")
+    expect(bar.get_by_role("status")).to_have_count(0)
+    expect(bar.get_by_role("button", name="Compare")).to_be_focused()
+    bar.get_by_role("button", name="Compare").click()  # the one that was chosen is forgotten
+    expect(bar.get_by_role("status")).to_have_text(choosing)
 
 
 def test_the_menu_of_a_match_compares_it_with_the_query_and_says_how_similar_it_is(page):
@@ -161,6 +172,28 @@ def test_the_menu_of_a_match_compares_it_with_the_query_and_says_how_similar_it_
     captions = page.get_by_role("dialog").locator("figcaption")
     expect(captions.first).to_have_text("Query: Hue 0, Red school, 1500")
     expect(captions.last).to_contain_text(re.compile(r"^Hue 12, Red school, 1512 · score 0\.\d{3}"))
+    by_query = captions.last.inner_text()
+    table = page.get_by_role("dialog").get_by_role("region", name="Differences").locator("tr")
+    differences = ["h0h12", "Pixels60 × 8090 × 60", "TitleHue 0Hue 12", "Year15001512"]
+    expect(table).to_contain_text(differences)
+    page.keyboard.press("c")  # alone, it differs from nothing
+    expect(table).to_have_count(0)
+    page.keyboard.press("c")
+    expect(table).to_contain_text(differences)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Back to all works").click()
+    collect(page, 12, 0)
+    bar = page.get_by_role("region", name="Collected works")
+    bar.get_by_role("button", name="Compare").click()
+    expect(table).to_contain_text(["h12h0", "Pixels"])
+    page.keyboard.press("Escape")
+    bar.get_by_role("button", name="2 works").click()
+    place = bar.locator(".collected .thumb").last
+    place.focus()
+    page.keyboard.press("Shift+Home")
+    bar.get_by_role("button", name="Compare").click()
+    expect(captions).to_have_text(["Hue 0, Red school, 1500", by_query])  # the same two, the same score
+    expect(table).to_contain_text(differences)
 
 
 def test_a_set_has_a_name_and_there_are_several(page):

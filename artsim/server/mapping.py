@@ -21,6 +21,7 @@ _CLASSES = 16  # with a color of their own
 _SHADES = 255  # of numbers
 _OTHER = -2  # a value without a color
 _CENTURY = "century of "  # a column of years
+_CENTURIES = "century"  # as the page calls those of a single column
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
 _GROUPS = range(4, 17)  # groups of neighbors, fewest and most
 _FITTED = 20_000  # points that groups are fitted to
@@ -45,15 +46,22 @@ def inside(points: Points, corners: Sequence[tuple[float, float]]) -> NDArray[np
 
 
 def colorings(works: Works) -> list[str]:
-    """Name what a map can be colored by: columns whose values differ and are shared, centuries."""
-    found = []
+    """Name what a map can be colored by: columns whose values differ and are shared, centuries.
+
+    A single column of years has its centuries under a name that a column of the index may have:
+    then they are left out.
+    """
+    found, centuries = [], []
     for name in facet_columns(works):
         is_number = works.types[name] in _NUMBERS
         if is_number and pc.count_distinct(_numbers(works.column(name))).as_py() < 2:
             continue
         found.append(name)
         if name in works.year_columns:
-            found.append(_CENTURY + name)
+            centuries.append(_CENTURY + name)
+            found.append(centuries[-1])
+    if len(centuries) == 1 and _CENTURIES in map(str.casefold, found):
+        found.remove(centuries[0])
     return found
 
 

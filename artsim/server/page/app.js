@@ -99,9 +99,17 @@ const detail = (work, crop) => change(likeIt(work, { crop }));
 async function hide(work, place) {
   await change({ exclude: [...state.exclude, work.id], k: state.k });
   grid.focus(Math.min(place, grid.works().length - 1));
-  byId("hidden").textContent = `Hidden: ${described(work)}`;
+  notify(`Hidden: ${described(work)}`, "Undo", undo);
+}
+
+/** Say what was done, above the end of the window, and offer the way back. */
+function notify(text, back, run) {
+  byId("done").textContent = text;
+  const button = byId("undo");
+  button.textContent = back;
+  button.onclick = run;
   show(byId("notice"), true);
-  say(`${byId("hidden").textContent}; ${byId("heading").textContent}`);
+  say(`${text}; ${byId("heading").textContent}`);
 }
 
 async function undo() {
@@ -408,14 +416,16 @@ async function drawFound(signal, isAnswer) {
         : "None has the detail"
       : isFar(found.rows, works)
         ? "Nothing is very similar"
-        : isWhole
-          ? `${many(works.length, "work")}, most similar first`
-          : "Most similar works";
+        : !works.length
+          ? "No matches"
+          : isWhole
+            ? `${many(works.length, "work")}, most similar first`
+            : "Most similar works";
   byId("heading").textContent = heading;
   const isTaught = state.view === "teach";
   byId("summary").replaceChildren(
     ...(isAnswer
-      ? [`${howFound(found)}. `, ...about, ...checking(found)]
+      ? [sentence(howFound(found)), ...(works.length ? about : []), ...checking(found)]
       : isTaught
         ? []
         : [[...withoutValue(found.unknown).map((each) => `${each}.`), works.length ? invitation() : ""].join(" ")]),
@@ -481,15 +491,18 @@ function howFound({ rows, searched, left_out: skipped, missing, unknown, matches
   const { taps } = index();
   const names = Object.keys(state.by).length ? Object.keys(state.by) : [taps[0].name];
   const titles = names.map((name) => taps.find((tap) => tap.name === name)?.title ?? name);
+  const hasSome = searched > skipped;
   return [
-    `${nearest} ${among}`,
-    taps.length > 1 && !state.details ? `compared by ${titles.join(" and ").toLowerCase()}` : null,
+    hasSome ? `${nearest} ${among}` : null,
+    hasSome && taps.length > 1 && !state.details ? `compared by ${titles.join(" and ").toLowerCase()}` : null,
     missing ? `${many(missing, "work")} left out, not in every index compared` : null,
     ...withoutValue(unknown),
   ]
     .filter(Boolean)
     .join("; ");
 }
+
+const sentence = (text) => (text ? `${text}. ` : "");
 
 /** Say that the right work may not come first, and what would help. */
 function tooSmall() {
@@ -530,6 +543,17 @@ async function elsewhere(other) {
   return state.terms.length && asked.every(Boolean) ? states.moved(state, other) : start;
 }
 
+/** Go to another index; if the query cannot be asked there, that is said. */
+async function goElsewhere(name) {
+  const { index: before, terms } = state;
+  const there = await elsewhere(indexes.find((each) => each.name === name));
+  await change(there);
+  if (!terms.length || there.terms.length || state.index !== name || state.terms.length) return;
+  const isOne = terms.length === 1 && terms[0].id !== undefined;
+  const lost = isOne ? `The work you searched with is not in ${name}` : `${name} cannot be searched with this query`;
+  notify(lost, `Back to ${before}`, () => history.back());
+}
+
 /** Return whether another index has a part of the query; the same id may be of another work there. */
 async function canAsk({ id, text, url }, other) {
   if (text !== undefined) return other.words;
@@ -542,8 +566,8 @@ async function canAsk({ id, text, url }, other) {
 /** Say how many works have no value in the columns of conditions, so that none meets them. */
 function withoutValue(unknown) {
   return Object.entries(unknown).map(([name, works]) => {
-    const [have, were] = works === 1 ? ["has", "was"] : ["have", "were"];
-    return `${many(works, "work")} ${have} no ${columnName(name).toLowerCase()} and ${were} left out`;
+    const [have, them] = works === 1 ? ["has", "it"] : ["have", "them"];
+    return `${many(works, "work")} ${have} no ${columnName(name).toLowerCase()}, so conditions on it leave ${them} out`;
   });
 }
 
@@ -800,9 +824,7 @@ function listen() {
     typed = state;
   });
   byId("find").addEventListener("input", look);
-  byId("index").addEventListener("change", async () =>
-    change(await elsewhere(indexes.find(({ name }) => name === byId("index").value))),
-  );
+  byId("index").addEventListener("change", () => goElsewhere(byId("index").value));
   byId("see-wall").addEventListener("click", () => change({ view: "wall" }));
   byId("see-map").addEventListener("click", () => change({ view: "map" }));
   byId("see-teach").addEventListener("click", () => change({ view: "teach" }));
@@ -813,7 +835,6 @@ function listen() {
       show(byId("error"), false);
       keepFocus();
     });
-  byId("undo").addEventListener("click", undo);
   document.addEventListener("keydown", shortcuts);
   document.addEventListener("click", (event) => {
     for (const menu of openMenus()) {
@@ -872,6 +893,7 @@ function shortcuts(event) {
       menu.querySelector("summary").focus();
     }
     if (document.body.classList.contains("refining")) closeRefine();
+    collection.giveUp();
     show(byId("error"), false);
     if (isTyping) byId(PLACES[state.view] ?? "results").focus({ preventScroll: true });
     return;
@@ -882,7 +904,7 @@ function shortcuts(event) {
     event.preventDefault();
     ["words", "find", "choose"].map(byId).find((each) => !each.hidden)?.focus();
   } else if (event.key === "?") dialogs.keys();
-  else if (event.key === "u" && !byId("notice").hidden) undo();
+  else if (event.key === "u" && !byId("notice").hidden) byId("undo").click();
   else if (event.key.startsWith("Arrow") && !(state.view in PLACES)) {
     if (![document.body, byId("results")].includes(event.target)) return;
     event.preventDefault();

@@ -343,7 +343,8 @@ export function makeCollection(bar, actions) {
       );
       place.append(item);
     }
-    const asks = make("p", { className: "quiet asks", role: "status" }, "Choose two works to compare.");
+    const wanted = chosen?.length ? "Choose one more work" : "Choose two works to compare";
+    const asks = make("p", { className: "quiet asks", role: "status" }, `${wanted}; Escape ends this.`);
     const canDrag = ids().length > 1 && !matchMedia("(hover: none)").matches;
     const hint = canDrag ? make("p", { className: "quiet asks" }, "Drag works to put them in order.") : null;
     return [chosen ? asks : hint, place].filter(Boolean);
@@ -443,5 +444,13 @@ export function makeCollection(bar, actions) {
     },
   );
 
-  return { render, star, toggle, add, entry };
+  /** Choose no works to compare any more. */
+  function giveUp() {
+    if (!chosen) return;
+    const isInside = bar.contains(document.activeElement);
+    choose(null);
+    if (isInside) bar.querySelector("[data-keep=compare]").focus();
+  }
+
+  return { render, star, toggle, add, entry, giveUp };
 }

@@ -45,6 +45,7 @@ export function makeViewer(dialog, actions) {
   const compare = button("", "", () => {
     compares = !compares;
     drawPanes();
+    drawRecord();
   });
   const cover = button("Matching regions", "Matching regions (r)", () => {
     covers = !covers;
@@ -100,6 +101,9 @@ export function makeViewer(dialog, actions) {
     event.preventDefault();
   });
 
+  /** Return the id of the work that is seen beside the one that is shown, if there is one. */
+  const besideId = () => (compares ? (beside ?? queryOf(actions))?.id : undefined);
+
   const places = () => around ?? actions.works().map(({ id }) => id);
 
   /**
@@ -147,10 +151,17 @@ export function makeViewer(dialog, actions) {
     after.disabled = at < 0 || (around !== null && at + 1 >= all);
     drawPanes();
     record.replaceChildren(title);
+    await drawRecord();
+  }
+
+  /** Show what is known of the work, below where it differs from the one beside it. */
+  async function drawRecord() {
+    const mine = turn;
+    const id = besideId();
     try {
-      const found = await api.work(actions.index(), work.id);
-      const other = beside && (await api.work(actions.index(), beside.id));
-      if (turn === mine) record.replaceChildren(...(other ? [differences(other, found)] : []), title, ...parts(found));
+      const [found, other] = await Promise.all([work.id, id].map((each) => each && api.work(actions.index(), each)));
+      if (turn !== mine || id !== besideId()) return;
+      record.replaceChildren(...(other ? [differences(other, found)] : []), title, ...parts(found));
     } catch (error) {
       if (turn === mine) record.append(make("p", { role: "alert" }, error.message));
     }
@@ -181,9 +192,16 @@ export function makeViewer(dialog, actions) {
     const own = { index, id, width, height, name, box };
     const shown = compares ? [query, own] : [own];
     panes = shown.map((each) => makePane(each, view, drawAll));
-    const score = isMatch && work.score !== undefined ? figures(work) : "";
+    const score = make("span", {}, isMatch && work.score !== undefined ? ` · ${figures(work)}` : "");
+    if (compares && beside) {
+      const pair = { terms: [{ id: beside.id }], conditions: [{ column: "id", op: "in", value: [work.id] }], k: 1 };
+      api.search(index, pair).then(
+        ({ matches: [match] }) => match && (score.textContent = ` · ${figures(match)}`),
+        () => {}, // the pictures are as good without it
+      );
+    }
     const named = choices ? identified : described; // duplicates have the same title
-    const captions = [compares ? captionOf(query, named) : null, [named(work), score].filter(Boolean).join(" · ")];
+    const captions = [compares ? captionOf(query, named) : null, make("span", {}, named(work), score)];
     const decided = choices && [...(compares ? [beside] : []), work].map(decisions);
     drawDecisions = () => decided.forEach(({ draw: again }) => again());
     stage.replaceChildren(
