@@ -426,6 +426,16 @@ def test_mirrored_rotated_and_cropped_copies_are_found_on_request(museums):
         ("w04.png", "mirrored.png", "mirrored", None),
         ("w05.png", "turned.png", "rotated 90", None),
     ]
+    both = museums / "first", museums / "second"
+    for indexes in (both, both[::-1]):  # the whole picture comes first, whatever its row
+        printed = run("dupes", *indexes, "--across", "--transformed", "--table").stdout
+        lines = [line.split() for line in printed.splitlines()]
+        (at,) = (place for place, line in enumerate(lines) if "cropped" in line)
+        assert lines[at] == ["cropped", "second:cropped.png"]
+        assert (lines[at - 1][1], lines[at - 1][3]) == ("transformed", "first:w03.png")
+    assert ["mirrored", "first:w04.png"] in lines
+    assert ["rotated", "270", "first:w05.png"] in lines
+    assert "3 transformed" in printed
 
 
 def test_altered_copies_in_another_museum_are_found_unless_mirrored(museums):

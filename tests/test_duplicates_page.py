@@ -384,7 +384,9 @@ def page(browser, app):  # noqa: F811 - the fixture
 def test_duplicates_are_found_compared_decided_and_exported(page):
     page.goto("/")
     page.get_by_role("button", name="Duplicates").click()
-    expect(page.locator("#duplicates")).to_contain_text("5 of 15 works in 2 groups")
+    expect(page.locator("#duplicates")).to_contain_text(
+        "5 of 15 works in 2 groups, the most certain kind first, and of each kind the most similar."
+    )
     expect(page).to_have_title("Duplicates · twice")
     expect(page.locator("#duplicates .bar")).to_contain_text(
         re.compile(r"cropped, mirrored or rotated .*artsim dupes \S+ --transformed")
@@ -446,6 +448,7 @@ def test_a_kind_is_chosen_and_back_returns_to_the_works(page):
     page.get_by_label("Show", exact=True).select_option("near")
     expect(page.locator(".groups > li")).to_have_count(1)
     expect(page.locator(".groups h3")).to_have_text("2. Near copies")
+    expect(page.locator("#duplicates .bar")).to_contain_text("in 2 groups, the most similar first.")
     page.go_back()
     expect(page.locator("#grid li")).to_have_count(15)
     expect(page.locator("#duplicates")).to_be_hidden()

@@ -12,6 +12,7 @@ from test_page import (  # noqa: F401 - fixtures
     expect,
     museum,
     png,
+    titles,
     visit,
 )
 
@@ -49,6 +50,24 @@ def test_the_query_is_not_among_the_works_that_are_counted(page):
     expect(page).not_to_have_url(re.compile("#work"))  # which is a step back
     page.goto("/?q=1:id:h60&in.artist=Blue+school")  # the query is none of them
     expect(page.locator("#summary")).to_contain_text("among the 10 works of 30 that meet")
+
+
+def test_the_values_of_a_column_are_counted_among_the_works_that_match(page):
+    schools = page.locator("#refine details").filter(has_text="Artist").locator("label")
+    page.goto("/?q=1:id:h60&q=-1:id:h180")
+    expect(page.locator("#summary")).to_contain_text("Among 28 other works")
+    expect(schools).to_have_text(["Blue school10", "Green school9", "Red school9"])
+    page.locator("#grid a.picture").first.focus()
+    hidden = titles(page).first.text_content()
+    assert hidden in ("Hue 48", "Hue 72")
+    page.keyboard.press("x")
+    expect(schools).to_have_text(["Blue school10", "Green school9", "Red school8"])
+    schools.filter(has_text="Red").locator("input").check()
+    expect(page.locator("#heading")).to_have_text("8 works, most similar first")
+    expect(schools).to_have_text(["Blue school10", "Green school9", "Red school8"])
+    page.get_by_role("button", name="Map").click()  # which has no query
+    expect(page.locator("#map")).to_be_visible()
+    expect(schools).to_have_text(["Blue school10", "Green school10", "Red school10"])
 
 
 def test_a_double_click_is_one_click_where_a_second_one_would_undo_it(page):

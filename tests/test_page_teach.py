@@ -174,7 +174,8 @@ def test_the_menu_of_a_match_compares_it_with_the_query_and_says_how_similar_it_
     expect(captions.last).to_contain_text(re.compile(r"^Hue 12, Red school, 1512 · score 0\.\d{3}"))
     by_query = captions.last.inner_text()
     table = page.get_by_role("dialog").get_by_role("region", name="Differences").locator("tr")
-    differences = ["h0h12", "Pixels60 × 8090 × 60", "TitleHue 0Hue 12", "Year15001512"]
+    pixels = re.compile("Pixels60 . 8090 . 60")
+    differences = ["h0h12", pixels, "TitleHue 0Hue 12", "Year15001512"]
     expect(table).to_contain_text(differences)
     page.keyboard.press("c")  # alone, it differs from nothing
     expect(table).to_have_count(0)
@@ -192,7 +193,7 @@ def test_the_menu_of_a_match_compares_it_with_the_query_and_says_how_similar_it_
     place.focus()
     page.keyboard.press("Shift+Home")
     bar.get_by_role("button", name="Compare").click()
-    expect(captions).to_have_text(["Hue 0, Red school, 1500", by_query])  # the same two, the same score
+    expect(captions).to_have_text(["Hue 0, Red school, 1500", by_query])  # with the same score
     expect(table).to_contain_text(differences)
 
 

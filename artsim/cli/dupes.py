@@ -281,12 +281,12 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     for number, group in enumerate(groups, 1):
         scores = dict.fromkeys(fixed(score) for score in (group.lowest, group.highest))
         head = [number, group.kind, "-".join(scores)]
-        for row in group.works[:_SHOWN]:
+        for place, (row, made) in enumerate([*_made(group).items()][:_SHOWN]):
             caption = captions[row]
-            rows.append([*head, works.names[row], caption.title, caption.artist, caption.date])
-            head = [""] * len(head)
+            known = [works.names[row], caption.title, caption.artist, caption.date]
+            rows.append([*(["", made, ""] if place else head), *known])
         if len(group.works) > _SHOWN:
-            rows.append([*head, f"and {len(group.works) - _SHOWN:,} more", "", "", ""])
+            rows.append(["", "", "", f"and {len(group.works) - _SHOWN:,} more", "", "", ""])
     print_table(["group", "kind", "score", "id", "title", "artist", "date"], rows, right=["group"])
     kinds = Counter(group.kind for group in groups)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
@@ -296,6 +296,17 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     if drawn is not None and any(each is not None and each < drawn.same_work for each in lowest):
         echo("Files and pictures are compared as well: a copy can be below the cosine of same-work")
     _print_rule(kinds)
+
+
+def _made(group: Group) -> dict[int, str]:
+    """Return the works in order, those that were made of another last, and how they were."""
+    made: dict[int, str] = {}
+    for pair in group.pairs:
+        if pair.transform == "uncropped":
+            made[pair.first] = "cropped"
+        elif pair.transform:
+            made[pair.second] = pair.transform
+    return {row: made.get(row, "") for row in sorted(group.works, key=lambda row: row in made)}
 
 
 def _print_rule(kinds: Collection[str]) -> None:
@@ -317,10 +328,10 @@ def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:
     tiles = [
         Tile(
             file_of(works.known[row][2]),
-            (f"{number} · {group.kind}", works.names[row], *captions[row].lines),
+            (f"{number} · {made or group.kind}", works.names[row], *captions[row].lines),
         )
         for number, group in enumerate(groups, 1)
-        for row in group.works
+        for row, made in _made(group).items()
     ]
     if len(tiles) > _DRAWN:
         print_notes(f"{file} shows the first {_DRAWN} of {len(tiles):,} pictures")

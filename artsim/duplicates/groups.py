@@ -148,7 +148,7 @@ def _join(
     evidence: DuplicateEvidence,
     drawn: Threshold | None,
 ) -> list[Group]:
-    """Join pairs that share a member; the most certain groups come first.
+    """Join pairs that share a member; the most certain kind comes first.
 
     Works joined by their vectors are a series if not all of them are that similar.
     """

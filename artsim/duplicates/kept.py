@@ -18,7 +18,7 @@ from artsim.store import Store, read_parquet, write_parquet, write_whole
 _SETTINGS = b"artsim"  # key in the Parquet file
 _PAIRS = pa.schema(
     {
-        "group": pa.int32(),  # from 0, the most certain first
+        "group": pa.int32(),  # from 0, the most certain kind first
         "first": pa.int64(),  # row
         "second": pa.int64(),
         "kind": pa.string(),
@@ -41,7 +41,7 @@ Known = Sequence[tuple[str, str, str | None]] | Mapping[int, tuple[str, str, str
 
 
 class KeptGroups:
-    """The groups that were found in an index, the most certain first.
+    """The groups that were found in an index, the most certain kind first.
 
     Only those that are asked for become objects: a large collection can have very many pairs.
     """

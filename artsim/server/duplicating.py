@@ -30,7 +30,7 @@ _COLUMNS = (*PAIR_COLUMNS, "title", "other_title", "decision", "keep")
 
 @duplicating.post("/{index}/duplicates", **answers_with(answers.DuplicateGroupsOut))
 def duplicates(room: InRoom, wanted: DuplicatesIn) -> dict[str, Any]:
-    """List groups of duplicates, the most certain first; look for them if nobody has."""
+    """List groups of duplicates, the most certain kind first; look for them if nobody has."""
     progress = room.duplicates.look() if wanted.look else room.duplicates.progress()
     found: dict[str, Any] = asdict(progress) | {"rows": room.store.rows, "total": 0, "groups": []}
     found["reason"] = room.without_folders(progress.reason)

@@ -35,6 +35,7 @@ let state = states.START;
 let answer = null; // the last one, to be exported
 let left = 0; // works that can still be shown
 let total = 0; // works of the list, those included that are not shown yet
+let relations = []; // conditions that come with the query: values are counted among its matches
 let isRanked = false; // whether they are ranked: then those that are shown are exported
 let laid = null; // settles when what is above the works is drawn, so that they do not move later
 let lookAgain = () => {}; // whether more works can be shown
@@ -179,7 +180,7 @@ const grid = makeGrid(byId("grid"), { ...actions, details: viewer.open, why: dia
 const refine = makeRefine(byId("refine"), {
   changed: (conditions) => change({ conditions }),
   values: (column, containing) =>
-    api.values(state.index, { ...states.filters(state), column, containing }),
+    api.values(state.index, { ...states.filters(state), relations, column, containing }),
   close: closeRefine,
 });
 const uploads = makeUploads({
@@ -331,7 +332,8 @@ function drawTop() {
   }
 }
 
-async function drawRefine(signal, relations = []) {
+async function drawRefine(signal, related = []) {
+  relations = [...states.others(shownState()), ...related];
   const wanted = { ...states.filters(state), relations };
   const facets = await api.facets(state.index, wanted, signal);
   if (signal.aborted) return;

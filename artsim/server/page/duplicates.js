@@ -169,7 +169,9 @@ export function makeDuplicates(section, actions) {
     }
     const groups = Object.values(found.kinds).reduce((sum, each) => sum + each, 0);
     if (!groups) return `None among ${all}.`;
-    return `${count(found.works)} of ${all} in ${many(groups, "group")}, the most certain first. All are candidates: compare, then decide.`;
+    const isOne = kind || Object.keys(found.kinds).length === 1;
+    const order = isOne ? "the most similar first" : "the most certain kind first, and of each kind the most similar";
+    return `${count(found.works)} of ${all} in ${many(groups, "group")}, ${order}. All are candidates: compare, then decide.`;
   }
 
   const isKept = (id) => decided.keep.includes(id);
@@ -314,7 +316,7 @@ function evidence({ kind, bits, score, transform, first, second }, place) {
   if (transform === "cropped") return [`${place(second)} is a part of ${place(first)}`, ""];
   if (transform === "uncropped") return [`${place(first)} is a part of ${place(second)}`, ""];
   if (kind === "transformed") return [transform, ""];
-  if (kind === "near") return [bits ? "nearly the same picture" : "the same picture", `Their fingerprints differ in ${bits} of 64 bits`];
+  if (kind === "near") return ["nearly the same picture", `Their fingerprints differ in ${bits} of 64 bits`];
   return [score === null ? "" : "more similar than ordinary neighbors", ""];
 }
 

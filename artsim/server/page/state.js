@@ -149,6 +149,12 @@ export const keep = (state) =>
 /** Return what works must meet to be shown and counted, as the server expects it. */
 export const filters = ({ conditions, find, lasso }) => ({ conditions, find, lasso });
 
+/** Return what matches meet besides: they are no works of the query, and none that was hidden. */
+export function others({ terms, exclude }) {
+  const ids = [...terms.map(({ id }) => id).filter((id) => id !== undefined), ...exclude];
+  return terms.length && ids.length ? [{ column: "id", op: "not in", value: ids }] : [];
+}
+
 /** Return the request for a state, as the server expects it. */
 export function request(state) {
   const request = {
