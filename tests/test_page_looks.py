@@ -54,7 +54,7 @@ def test_the_query_is_not_among_the_works_that_are_counted(page):
 
 def test_the_values_of_a_column_are_counted_among_the_works_that_match(page):
     schools = page.locator("#refine details").filter(has_text="Artist").locator("label")
-    page.goto("/?q=1:id:h60&q=-1:id:h180")
+    page.goto("/?q=1:id:h60&exclude=h180")
     expect(page.locator("#summary")).to_contain_text("Among 28 other works")
     expect(schools).to_have_text(["Blue school10", "Green school9", "Red school9"])
     page.locator("#grid a.picture").first.focus()
