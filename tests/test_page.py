@@ -1061,6 +1061,19 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
         page.get_by_role("button", name="Options").tap()
         expect(page.get_by_label("Limit", exact=True)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 390
+        page.goto("/?q=1:id:h0")
+        options = page.get_by_role("button", name="Options")
+        expect(options).to_have_attribute("aria-expanded", "false")
+        plain = options.evaluate("each => getComputedStyle(each).backgroundColor")
+        options.tap()
+        expect(page.get_by_label("Not the same").last).to_be_visible()
+        expect(options).to_have_attribute("aria-expanded", "true")
+        assert options.evaluate("each => getComputedStyle(each).backgroundColor") != plain
+        options.tap()
+        expect(page.get_by_label("Not the same").last).to_be_hidden()
+        for size in page.locator("#tools .sizes button").all():  # a finger is as wide
+            box = size.bounding_box()
+            assert min(box["width"], box["height"]) >= 44
 
 
 @pytest.mark.parametrize("width", [390, 1300])

@@ -107,6 +107,27 @@ def test_nothing_moves_while_an_area_is_drawn_and_the_bar_of_a_set_hides_no_map(
         assert frame["y"] + frame["height"] <= bar["y"]
 
 
+@pytest.mark.parametrize("width", [1300, 390])
+def test_what_is_opened_in_refine_comes_into_sight(page, width):
+    page.set_viewport_size({"width": width, "height": 460})
+    page.goto("/")
+    expect(titles(page).first).to_be_visible()
+    page.locator("#grid .star").first.evaluate("each => each.click()")
+    if width == 390:
+        page.get_by_role("button", name="Refine").click()
+    year = page.locator("#refine details").filter(has_text="Year").locator("summary")
+    year.click()  # closed
+    ends = page.get_by_label("Year from", exact=True)
+    expect(ends).to_be_hidden()
+    place = "each => { const box = each.getBoundingClientRect(); return [box.top, box.bottom]; }"
+    year.evaluate("each => each.scrollIntoView({ block: 'end' })")
+    year.focus()
+    page.keyboard.press("Enter")
+    expect(ends).to_be_in_viewport(ratio=1)
+    bar = page.get_by_role("region", name="Collected works").bounding_box()
+    assert ends.evaluate(place)[1] <= bar["y"]
+
+
 def test_on_a_phone_words_are_whole_and_two_indexes_look_different(browser, address):  # noqa: F811
     options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     with visit(browser, address, **options) as page:

@@ -344,8 +344,9 @@ export function makeCollection(bar, actions) {
       place.append(item);
     }
     const wanted = chosen?.length ? "Choose one more work" : "Choose two works to compare";
-    const asks = make("p", { className: "quiet asks", role: "status" }, `${wanted}; Escape ends this.`);
-    const canDrag = ids().length > 1 && !matchMedia("(hover: none)").matches;
+    const isTouched = matchMedia("(hover: none)").matches; // no mouse, and likely no keys
+    const asks = make("p", { className: "quiet asks", role: "status" }, `${wanted}${isTouched ? "" : "; Escape ends this"}.`);
+    const canDrag = ids().length > 1 && !isTouched;
     const hint = canDrag ? make("p", { className: "quiet asks" }, "Drag works to put them in order.") : null;
     return [chosen ? asks : hint, place].filter(Boolean);
   }

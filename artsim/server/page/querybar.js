@@ -1,7 +1,7 @@
 /** The query in one line, on a phone: its picture and name, its options, and the way back. */
 
 import { picture, work as findWork } from "./api.js";
-import { shortName, make, show } from "./dom.js";
+import { byId, shortName, make, show } from "./dom.js";
 
 /**
  * Show the query in short.
@@ -36,6 +36,7 @@ export function makeQuerybar(bar, actions) {
   function open(isOpen) {
     body.classList.toggle("asking", isOpen);
     options.setAttribute("aria-expanded", String(isOpen));
+    if (isOpen) byId("tray").querySelector(".more-options").open = true; // who asks for options means all
   }
 
   return async function render({ terms, index }) {

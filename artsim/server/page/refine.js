@@ -55,7 +55,7 @@ export function makeRefine(panel, actions) {
             open: opened.get(facet.column) ?? (place < OPEN || own !== undefined),
             ontoggle: () => opened.set(facet.column, details.open),
           },
-          make("summary", { "data-keep": `facet ${facet.column}` }, columnName(facet.column)),
+          make("summary", { "data-keep": `facet ${facet.column}`, onclick: () => bringIn(details) }, columnName(facet.column)),
           facet.values ? values(facet, own, set, box?.value ?? "") : makeRange(facet, own, set),
           facet.missing || own?.op === "missing" ? make("ul", {}, missing(facet, own, set)) : null,
         );
@@ -65,6 +65,10 @@ export function makeRefine(panel, actions) {
     document.body.classList.toggle("unrefined", !useful.length && !conditions.length);
     if (focused) panel.querySelector(`[data-keep="${CSS.escape(focused)}"]`)?.focus();
   }
+
+  /** Scroll to what a visitor opens, as far as it is out of sight. */
+  const bringIn = (details) =>
+    requestAnimationFrame(() => details.open && details.scrollIntoView({ block: "nearest" }));
 
   /** Return whether there is anything to choose: values without a work are none. */
   const isUseful = ({ column, values, bars, missing }, conditions) =>
