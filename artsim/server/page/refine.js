@@ -55,7 +55,7 @@ export function makeRefine(panel, actions) {
             open: opened.get(facet.column) ?? (place < OPEN || own !== undefined),
             ontoggle: () => opened.set(facet.column, details.open),
           },
-          make("summary", { "data-keep": `facet ${facet.column}`, onclick: () => bringIn(details) }, columnName(facet.column)),
+          make("summary", { "data-keep": `facet ${facet.column}`, onclick: () => reveal(details) }, columnName(facet.column)),
           facet.values ? values(facet, own, set, box?.value ?? "") : makeRange(facet, own, set),
           facet.missing || own?.op === "missing" ? make("ul", {}, missing(facet, own, set)) : null,
         );
@@ -67,7 +67,7 @@ export function makeRefine(panel, actions) {
   }
 
   /** Scroll to what a visitor opens, as far as it is out of sight. */
-  const bringIn = (details) =>
+  const reveal = (details) =>
     requestAnimationFrame(() => details.open && details.scrollIntoView({ block: "nearest" }));
 
   /** Return whether there is anything to choose: values without a work are none. */
