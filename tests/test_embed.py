@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from conftest import ROOT, MeanColor, toy_passport
+from conftest import ROOT, MeanColor, toy_passport, without_umap
 
 from artsim import loader
 from artsim.datatypes import Catalog
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ImageError, PassportError, ReaderError, ResourcesError, StoreError
-from artsim.index import is_current
+from artsim.index import is_current, make_layout, read_layout
 from artsim.models import Extractor
 from artsim.readers import ReaderOptions, read_collection
 from artsim.store import Store
@@ -459,6 +459,25 @@ def test_other_ids_of_the_same_pictures_are_named_and_empty_no_index(tmp_path, t
     with pytest.raises(StoreError, match=r"have another id now, such as '1' instead of 'x.png';"):
         embed_collection(numbered, tmp_path / "i", toy)
     assert list(contents(tmp_path / "i")) == ["x.png", "y.png"]
+
+
+def test_a_map_stays_as_long_as_no_row_is_dropped_or_added(tmp_path, toy, paint, monkeypatch):
+    without_umap(monkeypatch)
+    for number in range(5):
+        paint(tmp_path / "c" / f"{number}.png", (number, 9, 9))
+    table = tmp_path / "c" / "objects.csv"
+    rows = [f"{number},{number}.png,1900\n" for number in range(5)]
+    table.write_text("".join(["id,image,made\n", *rows]))
+    embed(tmp_path / "c", tmp_path / "i", toy)
+    points = make_layout(Store.open(tmp_path / "i"), "rgb")
+    table.write_text(table.read_text().replace("1900", "unknown"))
+    assert embed(tmp_path / "c", tmp_path / "i", toy).kept == 5
+    store = Store.open(tmp_path / "i")
+    assert store.read(["made"]).column(0).to_pylist() == ["unknown"] * 5
+    assert read_layout(store, "rgb").tolist() == points.tolist()
+    table.write_text("".join(["id,image,made\n", *rows[:4]]))
+    embed(tmp_path / "c", tmp_path / "i", toy)
+    assert read_layout(Store.open(tmp_path / "i"), "rgb") is None
 
 
 def test_an_unreadable_collection_is_not_reported_as_a_fault_of_the_index(museum, tmp_path, toy):

@@ -102,6 +102,14 @@ def test_the_parts_of_a_number_follow_each_other_and_its_work_comes_first(tmp_pa
     assert found(store, "P 1900 2") == ["P.1900.2", "X.1", "P.2.1900", "P.1900.21"]
     assert found(store, "1900.2 -after") == ["P.1900.2", "P.1900.21"]
     assert found(store, "2.1900") == ["P.2.1900"]
+    nothing = find_works(Works(store), "P1900.21", k=9)
+    assert nothing.ids == ("P.1900.21",)
+    assert nothing.why_nothing(conditions=False).endswith("; did you mean 'P.1900.21'?")
+
+
+def test_a_word_with_a_minus_outside_of_quotes_is_explained(store):
+    output = run("find", "virgin", "-birth", code=2).output
+    assert "Words with a minus go into quotes with the others: 'Goya -portrait'" in output
 
 
 def test_columns_that_were_added_are_not_searched(store, tmp_path):

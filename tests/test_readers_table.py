@@ -331,6 +331,18 @@ def test_a_column_of_numbers_by_which_museums_name_works_has_the_ids(name, tmp_p
     assert catalog.notes == ()
 
 
+def test_pictures_are_found_in_the_only_folder_beside_a_table_that_has_them(tmp_path):
+    (tmp_path / "list.csv").write_text("id,image\n1,a.jpg\n2,b.jpg\n")
+    for name in ("Photos 2019", "notes"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "Photos 2019" / "b.jpg").touch()
+    assert read_collection(tmp_path).root == tmp_path / "Photos 2019"
+    (tmp_path / "notes" / "b.jpg").touch()  # which of them?
+    assert read_collection(tmp_path).root == tmp_path
+    (tmp_path / "a.jpg").touch()
+    assert read_collection(tmp_path).root == tmp_path
+
+
 def test_without_a_column_of_ids_a_note_says_what_the_ids_are(tmp_path):
     (tmp_path / "objects.csv").write_text("title,image,sheet\nA,a.jpg,1a\nB,b.jpg,1b\n")
     catalog = read_collection(tmp_path)

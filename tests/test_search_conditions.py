@@ -83,6 +83,7 @@ def test_sql_selects_the_works_that_are_compared(compass, where, met):
         ("year < 1 limit 1", "cannot read"),
         ("avg(year) > 3", "aggregates use other rows"),
         ("artist = Ada Lovelace", "it cannot be read at 'Lovelace'; text goes in single quotes: "),
+        ("Object name = 'a'", "a name with spaces in double ones: \"Object name\" = 'vase'"),
         ("artist = 'Ada", "a quote is not closed; text goes in single quotes"),
         ("artist > 3", "text cannot be compared with number"),
         ("lower(year) = 'x'", r"'lower\(number\)' does not exist\)"),

@@ -142,6 +142,9 @@ def _show(error: click.ClickException) -> None:
     error.show(shown)
     name = error.option_name if isinstance(error, click.NoSuchOption) else ""
     why = f" {_REFUSED[name]}" if name in _REFUSED else ""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if name and not name.startswith("--") and context and context.info_name == "find":
+        why = " Words with a minus go into quotes with the others: 'Goya -portrait'"
     echo(shown.getvalue().rstrip("\n") + why, err=True)
 
 

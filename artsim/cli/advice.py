@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import shlex
 
 import click
+
+from artsim.datatypes import shell_word
 
 _NAMED = "artsim.named"  # where the context keeps the index that advised commands must name
 _COMMAND = re.compile(r"(?<=')artsim ([a-z-]+)([^'\n]*)(?=')")
@@ -35,6 +36,6 @@ def with_index(text: str) -> str:
         words = {word.strip() for word in rest.split()}
         if not takes_one or words & {"--index", "--help", "--run", "INDEX", index}:
             return match[0]
-        return f"artsim {name} --index {shlex.quote(index)}{rest}"
+        return f"artsim {name} --index {shell_word(index)}{rest}"
 
     return _COMMAND.sub(named, text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -37,7 +36,7 @@ from artsim.cli.output import (
     show_progress,
     write_rows,
 )
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shell_word
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ def dupes(
     echo(f"Duplicates in {', '.join(str(store) for store in stores)}")
     _print(groups, works, drawn)
     if groups and len(stores) == 1:
-        path = shlex.quote(str(stores[0]))
+        path = shell_word(str(stores[0]))
         echo(f"To look at them and decide which to keep: artsim serve {path}")
     print_written(output, sheet)
 

@@ -39,6 +39,7 @@ from artsim.cli.similar_query import (
     read_aspects,
     read_limits,
 )
+from artsim.datatypes import shell_word
 
 if TYPE_CHECKING:
     from artsim.search import IndexEncoder, SearchAnswer, Searcher, SearchRequest, Term
@@ -268,7 +269,8 @@ def _note_detail(searcher: Searcher, *, is_cut: bool, inside: bool) -> None:
     if inside or not is_cut:
         return
     manifest = searcher.store.manifest
-    made = "" if manifest.tiles else f"'artsim embed {manifest.source} --tiles 3 -o DIR' and "
+    source = shell_word(manifest.source)
+    made = "" if manifest.tiles else f"'artsim embed {source} --tiles 3 -o DIR' and "
     print_notes(
         "the detail is compared with whole pictures; to find works that contain it, use "
         f"{made}--details"

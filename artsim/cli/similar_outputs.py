@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from artsim.cli.output import (
     with_metadata,
 )
 from artsim.cli.previews import find_protocol, print_previews
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shell_word
 from artsim.places import as_path
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ def _write(
         save_text,
     )
 
-    command = " ".join(["artsim", *map(_quoted, sys.argv[1:])])
+    command = " ".join(["artsim", *map(shell_word, sys.argv[1:])])
     cited = cite(searcher, answer, command=command, encoder=encoder if outputs.why else None)
     if outputs.sheet is not None:
         regions = cited.regions or ()
@@ -169,12 +168,6 @@ def _print_verdict(answer: SearchAnswer) -> None:
     which = f"{sure:,} of {len(answer.matches):,} matches" if sure else "No match"
     has = "have" if sure else "has"
     echo(f"{which} {has} the detail: evidence of {MIN_SCORE:g} or more, by where the parts lie")
-
-
-def _quoted(word: str) -> str:
-    """Quote a word for a shell: in double quotes, if that is enough, as people do."""
-    plain = "'" in word and not set(word) & set('"$`\\!')
-    return f'"{word}"' if plain else shlex.quote(word)
 
 
 def _between(searcher: Searcher, answer: SearchAnswer) -> str:

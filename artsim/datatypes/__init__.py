@@ -16,7 +16,7 @@ from artsim.datatypes.finite import finite
 from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
 from artsim.datatypes.ordinals import ordinal, percentile
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
-from artsim.datatypes.printable import plural, printable
+from artsim.datatypes.printable import plural, printable, shell_word
 from artsim.datatypes.progress import Progress, no_progress
 from artsim.datatypes.sizes import bytes_text
 from artsim.datatypes.spec import (
@@ -75,6 +75,7 @@ __all__ = [
     "plural",
     "printable",
     "read_preprocessing",
+    "shell_word",
     "shown_path",
     "tile_boxes",
     "title_column",

@@ -14,7 +14,7 @@ _COLUMNS = {
         "artist": "artist artists artistdisplayname attribution creator maker artistdisplay "
         "creatordescription principalmaker author painter",
         "date": "date displaydate objectdate creationdate datedisplay datecreated datetext year "
-        "years",
+        "years made datemade dated dating productiondate",
         "accession": "accessionnumber accessionnum accessionno objectnumber inventorynumber "
         "inventory mainreferencenumber",
         "credit": "creditline credit courtesy requiredstatement",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 # Control characters but tab and line feed, and those that reorder text (https://trojansource.codes).
 _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -19,3 +20,13 @@ def printable(text: str) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """Write a count with its noun: 1 picture, 2 pictures."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def shell_word(word: str) -> str:
+    """Quote a word for a shell: in double quotes, if those are enough, as people do.
+
+    Messages put the commands that they advise in single ones.
+    """
+    if shlex.quote(word) == word:
+        return word
+    return shlex.quote(word) if set(word) & set('"$`\\!') else f'"{word}"'

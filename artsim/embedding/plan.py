@@ -98,7 +98,8 @@ def make_plan(
     new[list(failed_before)] = False
     kept = int((position_of_row >= 0).sum())
     if not settings.allow_loss:
-        _check_loss(store, catalog, rows, gone=store.rows - here)
+        reasons = (each.reason for each in problems if each is not None and each.stage == "read")
+        _check_loss(store, catalog, rows, gone=store.rows - here, why=next(reasons, ""))
     return EmbedPlan(
         position_of_row=position_of_row,
         to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
@@ -111,7 +112,7 @@ def make_plan(
     )
 
 
-def _check_loss(store: Store, catalog: Catalog, rows: CatalogRows, *, gone: int) -> None:
+def _check_loss(store: Store, catalog: Catalog, rows: CatalogRows, *, gone: int, why: str) -> None:
     if not store.rows:
         return
     if gone < store.rows and (gone < _LOSS_ROWS or gone <= _LOSS_SHARE * store.rows):
@@ -131,7 +132,8 @@ def _check_loss(store: Store, catalog: Catalog, rows: CatalogRows, *, gone: int)
         )
     raise StoreError(
         f"{gone:,} of the {store.rows:,} pictures in {str(store)!r} are gone from "
-        f"{source!r}; if its disk is mounted and that is right, pass --allow-loss"
+        f"{source!r}{f' ({why})' if why else ''}; check that its disk is mounted, or name their "
+        "folder with --images; if they are gone for good, pass --allow-loss"
     )
 
 

@@ -203,7 +203,9 @@ def _why_nothing(catalog: Catalog, failures: pa.Table, stages: Counter[str]) -> 
     first = failures.slice(0, 1).to_pylist()[0]
     name = f"{first['id']}: " if first["id"] else ""
     counts = ", ".join(f"{count:,} at {stage}" for stage, count in stages.items())
+    is_missing = catalog.reader == "table" and first["reason"].endswith(" is missing")
     return (
         f"no picture of {str(catalog.source)!r} could be embedded ({counts}); "
         f"the first: {name}{first['reason']}"
+        f"{'; name the folder of the pictures with --images' if is_missing else ''}"
     )

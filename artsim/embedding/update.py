@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import Catalog, shown_path
 from artsim.embedding.plan import EmbedPlan
 from artsim.errors import PassportError, ReaderError
+from artsim.index import renew_layout
 from artsim.models import Extractor
 from artsim.store import (
     MAPPED,
@@ -74,7 +75,11 @@ def open_or_create(
 
 
 def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPlan) -> None:
-    """Drop what is gone and rewrite what has new metadata, in one commit."""
+    """Drop what is gone and rewrite what has new metadata, in one commit.
+
+    Maps are kept where no row is dropped: they are of the vectors.
+    """
+    before = store.fingerprint
     manifest = replace(
         store.manifest,
         reader=catalog.reader,
@@ -87,6 +92,8 @@ def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPla
     store.rewrite(
         _outdated_parts(store, catalog, rows, plan), failures=plan.failures(rows), manifest=manifest
     )
+    for tap in store.manifest.passport.taps if not plan.dropped else ():
+        renew_layout(store, tap.name, before)
 
 
 def _outdated_parts(

@@ -6,6 +6,7 @@ from .layout import LayoutPlan as LayoutPlan
 from .layout import layout_file as layout_file
 from .layout import make_layout as make_layout
 from .layout import read_layout as read_layout
+from .layout import renew_layout as renew_layout
 from .layout import write_table as write_table
 from .note import Goals as Goals
 from .note import IndexInfo as IndexInfo

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,11 @@ def values_of(store: Store, name: str) -> list[str | None]:
         if derivation is not None:
             return derivation.values(store.read(derivation.columns_of((*fields, *_OWN))))
         known = ", ".join([*fields, *derived_labels(store)]) or "none: there is no metadata"
+        by_name = {field.lower(): field for field in fields}
+        near = get_close_matches(name.lower(), by_name, 1)
+        meant = f"did you mean {by_name[near[0]]!r}? Or " if near else ""
         raise EvaluationError(
-            f"no column {name!r}; choose from {known}, or derive it with 'artsim label'"
+            f"no column {name!r}; {meant}choose from {known}, or derive it with 'artsim label'"
         )
     if fields[name] in (FieldType.LIST, FieldType.YEARS):
         years = fields[name] == FieldType.YEARS

@@ -43,7 +43,8 @@ _REASONS = (  # patterns of DuckDB's errors, and what they mean here
     (r'Referenced column "(.*?)"', "there is no column '{}'; text goes in single quotes"),
     (
         r'syntax error at or near "(.+)"$',
-        "it cannot be read at '{}'; text goes in single quotes: artist = 'Goya'",
+        "it cannot be read at '{}'; text goes in single quotes: artist = 'Goya', and a name with "
+        "spaces in double ones: \"Object name\" = 'vase'",
     ),
     (r"unterminated", "a quote is not closed; text goes in single quotes, with '' for one inside"),
     (r"Could not convert string '(.*?)' to (\w+)", "'{}' is no {}"),

@@ -132,6 +132,24 @@ def image_root(
     return next(itertools.chain(exact, read), candidates[0])
 
 
+def roots_of_table(file: Path, images: Sequence[str]) -> list[Path]:
+    """List the folders where the image paths of a table may start, see `image_root`.
+
+    That is its folder, ``images`` in it, or the only other folder in it that has one of the images:
+    several may have copies in other sizes.
+    """
+    roots = [file.parent, file.parent / "images"]
+    local = [path for path in images if path and not is_url(path)][:_PROBED]
+
+    def has_one(folder: Path) -> bool:
+        return any(places.exists(folder / path) for path in local)
+
+    if places.is_remote(file) or any(map(has_one, roots)):
+        return roots
+    others = [folder for folder in candidate_roots(file.parent)[1:] if has_one(folder)]
+    return [*roots, *others] if len(others) == 1 else roots
+
+
 def candidate_roots(folder: Path) -> list[Path]:
     """List a folder and the folders in it: where image paths may start, see `image_root`."""
     children = (child for child in sorted(folder.iterdir()) if child.is_dir())

@@ -20,7 +20,7 @@ from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.key_columns import IMAGE_COLUMNS, find_column, id_note, key_columns
 from artsim.readers.missing import null_words
 from artsim.readers.options import ReaderOptions
-from artsim.readers.paths import image_root
+from artsim.readers.paths import image_root, roots_of_table
 from artsim.readers.pictures import files_with
 from artsim.readers.views import count_several, pictures_in, with_views
 from artsim.readers.workbook import SUFFIX, open_workbook
@@ -50,8 +50,8 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read a table, or the table of a folder: ``objects``, ``metadata`` or the only one.
 
     Types of a CSV's columns are inferred over all rows (see `ColumnGuess`), those of Parquet are
-    kept. Image paths start at ``options.images``, at the table's folder, or at ``images`` beside
-    it, wherever the first ones are found. Without an id column the image path is the id.
+    kept. Image paths start at ``options.images``, at the table's folder, or in a folder
+    there, wherever the first ones are found. Without an id column the image path is the id.
     """
     views = options.setting("views", "first", choices=("first", "all"))
     file = find_table(path)
@@ -92,7 +92,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         name=(file.parent.name if named_for_folder else _stem(file)) or "collection",
         reader="table",
         source=path,
-        root=image_root(images, (file.parent, file.parent / "images"), options),
+        root=image_root(images, roots_of_table(file, images), options),
         schema=schema,
         batches=batches,
         notes=(*table.notes, *_notes(guesses), *id_note(keys, images)),

@@ -50,12 +50,15 @@ class Found:
     count: int  # of all that were found
     unknown: tuple[str, ...] = ()  # words that no work has, where nothing was found
     meant: Mapping[str, str] = field(default_factory=dict)  # words spelled like these
+    ids: tuple[str, ...] = ()  # spelled like the text, where that has digits
 
     def why_nothing(self, *, conditions: bool) -> str:
         """Say why nothing was found, and what to try; ``conditions`` if there were others."""
         which = " that meets the condition" if conditions else ""
         unknown = " or ".join(map(repr, self.unknown))
         meant = " and ".join(map(repr, self.meant.values()))
+        if self.ids:
+            meant = " or ".join(map(repr, self.ids))
         if meant:
             return f"No work{which} has {unknown}; did you mean {meant}?"
         if unknown:
@@ -129,7 +132,8 @@ def find_works(
         found = connection.execute(_search(phrases, k)).fetchnumpy()
         if len(found["row"]):
             return Found(found["row"].astype(np.int64), int(found["total"][0]))
-        return Found(np.empty(0, np.int64), 0, *_misspelled(connection, phrases))
+        ids = works.similar_ids(text) if any(map(str.isdigit, text)) else ()
+        return Found(np.empty(0, np.int64), 0, *_misspelled(connection, phrases), ids=tuple(ids))
 
 
 def _misspelled(

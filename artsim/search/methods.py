@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.datatypes import EMBEDDING, PALETTE, TapInfo
+from artsim.datatypes import EMBEDDING, PALETTE, TapInfo, shell_word
 from artsim.errors import SearchError
 from artsim.search.backend import FaissBackend, SearchBackend
 from artsim.search.encoder import Encoder, IndexEncoder
@@ -128,7 +128,7 @@ def find_methods(
         if not home.store.manifest.tiles:
             raise SearchError(
                 f"{str(home.store)!r} has no tiles, which --details needs; make another index "
-                f"with 'artsim embed {home.store.manifest.source} --tiles 3 -o DIR'"
+                f"with 'artsim embed {shell_word(home.store.manifest.source)} --tiles 3 -o DIR'"
             )
         return [Method(tap, home, tap, 1.0, None, details=True)]
     aspects = request.by or (Aspect(tap),)

@@ -27,7 +27,7 @@ _OWN = {  # columns for conditions besides the metadata
     "width": FieldType.NUMBER,
     "height": FieldType.NUMBER,
 }
-_YEAR_NAMES = ("year", "years", "date")
+_YEAR_NAMES = ("year", "years", "date", "made", "dated", "dating")
 _LABELED = 1 << 19  # rows, at least, whose label is computed together
 _CANDIDATES = 1_000  # ids that begin or end like a mistyped one and are compared with it
 

@@ -106,7 +106,8 @@ def index_of(collection: str, output: Path | None) -> Manifest | None:
     from artsim.readers import collection_path
     from artsim.store import RemoteIndex, Store, is_store
 
-    source = str(collection_path(collection))
+    path = collection_path(collection)
+    source = str(path)
 
     def read(place: Path) -> Manifest | None:
         here = RemoteIndex(place).fetch(is_new=True) if isinstance(place, RemotePath) else place
@@ -115,8 +116,10 @@ def index_of(collection: str, output: Path | None) -> Manifest | None:
                 return found
         return None
 
-    if output and (own := read(output)):
-        return own
+    names = (path.name, path.stem, path.parent.name)  # one of them is the default
+    for place in [output] if output else [INDEXES / name for name in names if name]:
+        if own := read(place):
+            return own
     if isinstance(output, RemotePath):
         return None
     others = [
