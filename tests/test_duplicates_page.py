@@ -442,6 +442,116 @@ def test_duplicates_are_found_compared_decided_and_exported(page):
     expect(page.locator("#duplicates .bar")).not_to_contain_text("decided")
 
 
+def _exported(page):
+    """Export on the page; return the decisions about each group, and what is to keep."""
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Export as CSV").click()
+    found = {}
+    for row in csv.DictReader(io.StringIO(saved.value.path().read_text())):
+        pair = "-".join(sorted((row["id"], row["other_id"])))
+        found.setdefault(row["group"], {})[pair] = f"{row['decision']} {row['keep']}".strip()
+    return found
+
+
+def test_of_a_pair_the_last_decision_is_shown_and_exported(page):
+    page.goto("/?view=duplicates")
+    group = page.locator(".groups > li").first
+    differ = group.get_by_role("button", name="Not a duplicate")
+    keep, pressed = group.get_by_role("button", name="Keep"), group.locator("[aria-pressed=true]")
+    differ.click()
+    keep.nth(1).click()
+    expect(pressed).to_have_text(["Keep"])
+    assert _exported(page)["1"] == {"p00-same": "duplicate same"}
+    page.reload()
+    expect(pressed).to_have_text(["Keep"])
+    assert _exported(page)["1"] == {"p00-same": "duplicate same"}
+    differ.click()
+    expect(pressed).to_have_text(["Not a duplicate"])
+    assert _exported(page)["1"] == {"p00-same": "not a duplicate"}
+    group.get_by_role("button", name="Compare").click()
+    viewer = page.locator("#viewer figcaption")
+    viewer.get_by_role("button", name="Keep: Title p00").click()
+    expect(viewer.locator("[aria-pressed=true]")).to_have_text(["Keep"])
+    page.keyboard.press("Escape")
+    expect(pressed).to_have_text(["Keep"])
+    assert _exported(page)["1"] == {"p00-same": "duplicate p00"}
+    group.get_by_role("button", name="Compare").click()
+    viewer.get_by_role("button", name="Not a duplicate").click()
+    expect(viewer.locator("[aria-pressed=true]")).to_have_text(["Not a duplicate"])
+    page.keyboard.press("Escape")
+    expect(pressed).to_have_text(["Not a duplicate"])
+    assert _exported(page)["1"] == {"p00-same": "not a duplicate"}
+    expect(page.locator("#duplicates .bar")).to_contain_text("1 of 2 decided")
+    differ.click()
+    expect(pressed).to_have_count(0)
+    assert _exported(page)["1"] == {"p00-same": ""}
+    expect(page.locator("#duplicates .bar")).not_to_contain_text("decided")
+
+
+# A group of three, of which each is a copy of each: clicks, what is pressed then, and the pairs
+# gray-p01, gray-small and p01-small as they are exported.
+_NO, _OPEN = "not a duplicate", ""
+_CLICKS = {
+    "one is none, and one of the others is kept": (
+        ["differ gray", "keep p01"],
+        ["keep p01", "differ gray"],
+        [_NO, _NO, "duplicate p01"],
+    ),
+    "the same in the other order": (
+        ["keep p01", "differ gray"],
+        ["keep p01", "differ gray"],
+        [_NO, _NO, "duplicate p01"],
+    ),
+    "none are, then one is kept": (
+        ["differ 2", "keep gray"],
+        ["keep gray"],
+        ["duplicate gray"] * 3,
+    ),
+    "each but one is none, then that is kept": (
+        ["differ gray", "differ small", "keep p01"],
+        ["keep p01"],
+        ["duplicate p01"] * 3,
+    ),
+    "one is kept, then each other is none": (
+        ["keep p01", "differ gray", "differ small"],
+        ["differ 2", "differ gray", "differ small"],
+        [_NO] * 3,
+    ),
+    "one is kept, then is none": (
+        ["keep p01", "differ p01"],
+        ["differ p01"],
+        [_NO, _OPEN, _NO],
+    ),
+    "one is kept, then none are, and that is taken back": (
+        ["keep p01", "differ 2", "differ 2"],
+        [],
+        [_OPEN] * 3,
+    ),
+}
+
+
+@pytest.mark.parametrize(("clicks", "pressed", "rows"), _CLICKS.values(), ids=_CLICKS)
+def test_of_three_works_what_is_shown_is_what_is_exported(page, store, clicks, pressed, rows):
+    ids = store.read(["id"]).column("id").to_pylist()
+    three = sorted(ids.index(name) for name in ("gray", "p01", "small"))
+    pairs = [(three[0], three[1]), (three[0], three[2]), (three[1], three[2])]
+    exact = Group(EXACT, (0, 12), (Pair(0, 12, EXACT, 0, 1.0),), 1.0, 1.0)
+    near = Group(NEAR, tuple(three), tuple(Pair(*pair, NEAR, 4, 0.9) for pair in pairs), 0.9, 0.9)
+    keep_groups(store, pack_groups([exact, near]))
+    page.goto("/?view=duplicates")
+    group = page.locator(".groups > li").nth(1)
+    for click in clicks:
+        group.locator(f'[data-keep="{click}"]').click()
+    expect(group.locator("[aria-pressed=true]")).to_have_count(len(pressed))
+    shown = group.locator("[aria-pressed=true]").evaluate_all("all => all.map(e => e.dataset.keep)")
+    assert sorted(shown) == sorted(pressed)
+    found = _exported(page)["2"]
+    assert [found[pair] for pair in ("gray-p01", "gray-small", "p01-small")] == rows
+    is_decided = _OPEN not in rows
+    counted = page.locator("#duplicates .bar").get_by_text("1 of 2 decided")
+    expect(counted).to_have_count(int(is_decided))
+
+
 def test_a_kind_is_chosen_and_back_returns_to_the_works(page):
     page.goto("/")
     page.get_by_role("button", name="Duplicates").click()

@@ -98,7 +98,7 @@ export function makeDuplicates(section, actions) {
 
   function drawEnd() {
     show(end, shown.length > 0);
-    const ready = shown.filter(({ works }) => isDecided(works.map(({ id }) => id))).length;
+    const ready = shown.filter((each) => decision(each, decided).isDecided).length;
     const of = shown.length < found.total ? `the ${count(shown.length)} shown` : count(shown.length);
     done.textContent = ready ? `${count(ready)} of ${of} decided` : "";
     const isAll = shown.length >= found.total;
@@ -174,11 +174,6 @@ export function makeDuplicates(section, actions) {
     return `${count(found.works)} of ${all} in ${many(groups, "group")}, ${order}. All are candidates: compare, then decide.`;
   }
 
-  const isKept = (id) => decided.keep.includes(id);
-  const isDifferent = (id) => decided.different.includes(id);
-
-  const isDecided = (ids) => ids.some(isKept) || ids.every(isDifferent);
-
   function decide(changes) {
     decided = { ...decided, ...changes };
     keep(`duplicates ${index}`, decided);
@@ -186,40 +181,49 @@ export function makeDuplicates(section, actions) {
   }
 
   /** Keep a work, and no other of its group; or take that back. */
-  function keepOne(work, ids) {
-    const others = decided.keep.filter((id) => !ids.includes(id));
-    const isIn = isKept(work.id);
+  function keepOne(work, group) {
+    const isIn = decision(group, decided).kept === work.id;
+    const others = without(decided.keep, idsOf(group));
+    const some = without(decided.different, [work.id]);
+    const isNone = !isIn && decision(group, { ...decided, different: some }).isNone; // what was said before
     decide({
       keep: isIn ? others : [...others, work.id],
-      different: decided.different.filter((id) => id !== work.id),
+      different: isNone ? without(some, idsOf(group)) : some,
     });
     actions.say(`${described(work)}: ${isIn ? "undecided" : "to keep"}`);
   }
 
-  /** Mark works as no duplicates, or take that back. */
-  function differ(ids) {
-    const isAll = ids.every(isDifferent);
-    const others = decided.different.filter((id) => !ids.includes(id));
-    decide({
-      different: isAll ? others : [...others, ...ids],
-      keep: isAll ? decided.keep : decided.keep.filter((id) => !ids.includes(id)),
-    });
+  /** Mark works of a group as no duplicates, or take that back if they are. */
+  function differ(ids, group, isOut) {
+    const others = without(decided.different, ids);
+    const different = isOut ? others : [...others, ...ids];
+    const { isNone } = decision(group, { ...decided, different });
+    decide({ different, keep: isOut ? decided.keep : without(decided.keep, isNone ? idsOf(group) : ids) });
   }
 
-  function group({ number, kind: of, lowest, highest, size, works, pairs }) {
-    const ids = works.map(({ id }) => id);
+  function group(found) {
+    const { number, kind: of, lowest, highest, size, works, pairs } = found;
+    const ids = idsOf(found);
     const scores = [...new Set([lowest, highest].filter((each) => each !== null).map((each) => each.toFixed(3)))];
     const [first, ...rest] = works;
     const pressed = (name, text, isOn, onclick) =>
       make("button", { type: "button", "data-keep": name, "aria-pressed": String(isOn), onclick }, text);
-    const isOpen = !isDecided(ids);
+    const now = () => decision(found, decided);
+    const isKept = (id) => now().kept === id;
+    const isDifferent = (id) => decided.different.includes(id);
+    const differAll = () => differ(ids, found, now().isNone);
+    const differOne = ({ id }) => differ([id], found, isDifferent(id));
     const several = works.length > 2;
     const look = (work, other) =>
       actions.among(work, ids, other, (of) => [
-        { text: "Keep", run: () => keepOne(of, ids), isOn: () => isKept(of.id) },
+        { text: "Keep", run: () => keepOne(of, found), isOn: () => isKept(of.id) },
         // Of two it is said once.
         several || of.id !== other.id
-          ? { text: "Not a duplicate", run: () => differ(several ? [of.id] : ids), isOn: () => isDifferent(of.id) }
+          ? {
+              text: "Not a duplicate",
+              run: () => (several ? differOne(of) : differAll()),
+              isOn: () => (several ? isDifferent(of.id) : now().isNone),
+            }
           : null,
       ].filter(Boolean));
     const place = (id) => (id === works[0].id ? "the first" : "the second");
@@ -231,7 +235,7 @@ export function makeDuplicates(section, actions) {
     ];
     return make(
       "li",
-      { className: [isOpen ? "" : "decided", several ? "several" : ""].join(" ").trim() },
+      { className: [now().isDecided ? "decided" : "", several ? "several" : ""].join(" ").trim() },
       make(
         "div",
         { className: "group-head" },
@@ -241,7 +245,7 @@ export function makeDuplicates(section, actions) {
           "div",
           { className: "tools" },
           make("button", { type: "button", "data-keep": `compare ${number}`, onclick: () => look(rest[0], first) }, "Compare"),
-          pressed(`differ ${number}`, several ? "None are duplicates" : "Not a duplicate", ids.every(isDifferent), () => differ(ids)),
+          pressed(`differ ${number}`, several ? "None are duplicates" : "Not a duplicate", now().isNone, differAll),
         ),
       ),
       make(
@@ -250,7 +254,7 @@ export function makeDuplicates(section, actions) {
         works.map((work) =>
           make(
             "li",
-            { className: isKept(work.id) ? "kept" : isDifferent(work.id) ? "different" : "" },
+            { className: isKept(work.id) ? "kept" : now().isNone || isDifferent(work.id) ? "different" : "" },
             make(
               "button",
               {
@@ -269,9 +273,9 @@ export function makeDuplicates(section, actions) {
             make(
               "div",
               { className: "tools" },
-              pressed(`keep ${work.id}`, "Keep", isKept(work.id), () => keepOne(work, ids)),
+              pressed(`keep ${work.id}`, "Keep", isKept(work.id), () => keepOne(work, found)),
               several
-                ? pressed(`differ ${work.id}`, "Not a duplicate", isDifferent(work.id), () => differ([work.id]))
+                ? pressed(`differ ${work.id}`, "Not a duplicate", isDifferent(work.id), () => differOne(work))
                 : null,
             ),
           ),
@@ -308,6 +312,22 @@ export function makeDuplicates(section, actions) {
       if (isShown) await render(signal);
     },
   };
+}
+
+const idsOf = ({ works }) => works.map(({ id }) => id);
+
+const without = (all, some) => all.filter((each) => !some.includes(each));
+
+/**
+ * Return what was decided about a group, by the rule of the exported table: a pair with a work that is no
+ * duplicate is none, and one work of the group is kept if pairs are left. Of a large group not all are known here.
+ */
+function decision({ size, works, pairs }, { keep, different }) {
+  const isOut = (id) => different.includes(id);
+  const isNone =
+    size > works.length ? works.every(({ id }) => isOut(id)) : pairs.every(({ first, second }) => isOut(first) || isOut(second));
+  const kept = isNone ? null : (works.find(({ id }) => keep.includes(id))?.id ?? null);
+  return { isNone, kept, isDecided: isNone || kept !== null };
 }
 
 /** Say why two works are a pair, for people and exactly; `place(id)` is what one is called. */
