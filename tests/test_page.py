@@ -604,6 +604,8 @@ def test_the_viewer_goes_from_work_to_work_and_compares_with_the_query(page):
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
     expect(heading).to_have_text(found[0])
+    for name in ("Add to the query", "Subtract from the query"):
+        expect(viewer.get_by_role("button", name=name)).to_have_count(1)
     expect(viewer.get_by_role("button", name="Previous work")).to_be_disabled()
     expect(viewer.locator(".record .by").first).to_contain_text(", 15")
     page.keyboard.press("c")
@@ -626,6 +628,19 @@ def test_the_viewer_goes_from_work_to_work_and_compares_with_the_query(page):
     )
     page.keyboard.press("Escape")
     expect(page.locator("#grid a.picture").first).to_be_focused()
+
+
+def test_the_viewer_of_the_query_itself_offers_not_to_add_or_subtract_it(page):
+    page.goto("/?q=1:id:h60#work=h60")
+    viewer = page.get_by_role("dialog")
+    expect(viewer.get_by_role("button", name="Find similar works")).to_be_visible()
+    expect(viewer.get_by_role("button", name=re.compile("the query$"))).to_have_count(0)
+    page.goto("about:blank")  # not only to another part of the address
+    page.goto("/?q=1:id:h60#work=h72")
+    texts = ["Add to the query", "Subtract from the query"]
+    expect(
+        viewer.locator(".record").get_by_role("button", name=re.compile("the query$"))
+    ).to_have_text(texts)
 
 
 def test_the_viewer_is_in_the_address_and_back_closes_it(page):

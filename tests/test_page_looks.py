@@ -310,3 +310,52 @@ def test_a_card_at_rest_has_few_positioned_elements(browser, address, touched): 
         last.get_by_role("button", name="Collect").click()
         page.mouse.move(1, 1)
         expect(last.get_by_role("button", name="Collect")).to_be_visible()
+
+
+def test_the_buttons_below_a_card_are_nearer_to_it_than_to_the_next_row(browser, address):  # noqa: F811
+    with visit(browser, address, viewport={"width": 1300, "height": 900}) as page:
+        page.goto("/?q=1:id:h60")
+        expect(page.locator("#grid li")).to_have_count(29)
+        cards = page.locator("#grid > li")
+        boxes = cards.evaluate_all("all => all.map(each => each.getBoundingClientRect().toJSON())")
+        first, row = (
+            boxes[0]["top"],
+            min(box["top"] for box in boxes[1:] if box["top"] > boxes[0]["bottom"]),
+        )
+        lowest = max(
+            range(len(boxes)), key=lambda at: (boxes[at]["top"] == first, boxes[at]["bottom"])
+        )
+        cards.nth(lowest).hover()
+        button = cards.nth(lowest).locator(".weigh button").first.bounding_box()
+        above = button["y"] - boxes[lowest]["bottom"]
+        below = row - button["y"] - button["height"]
+        assert 0 <= above < below / 3
+        assert below >= 12
+
+
+@pytest.mark.parametrize("width", [1300, 390])
+def test_a_label_where_works_differ_is_broken_only_between_words(browser, address, width):  # noqa: F811
+    with visit(browser, address, viewport={"width": width, "height": 844}) as page:
+        page.goto("/?q=1:id:h60#work=h72")
+        page.get_by_role("button", name="Compare with the query").click()
+        differ = page.get_by_role("region", name="Differences")
+        expect(differ.get_by_role("rowheader").first).to_be_visible()
+        lines = differ.locator("tbody th").evaluate_all(
+            """all => all.map((each, at) => {
+                const names = ["Movement", "Classification", "Reproduction rights"];
+                each.textContent = names[at] ?? "Title";
+                each.nextElementSibling.textContent = `https://museum.example/${"long".repeat(30)}`;
+                return each;
+            }).map((each) => each.textContent.split(" ").map((word) => {
+                const range = document.createRange();
+                const start = each.textContent.indexOf(word);
+                range.setStart(each.firstChild, start);
+                range.setEnd(each.firstChild, start + word.length);
+                return range.getClientRects().length;
+            }))"""
+        )
+        assert lines[:3] == [[1], [1], [1, 1]]
+        record = page.locator("#viewer .record")
+        assert record.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+        differ.locator("tbody th").first.evaluate("each => (each.textContent = 'long'.repeat(20))")
+        assert record.evaluate("each => each.scrollWidth - each.clientWidth") <= 0

@@ -161,9 +161,12 @@ def test_the_page_checks_details_and_shows_where_they_are(page):
     expect(best.locator("img")).to_have_attribute("alt", re.compile("detail at the .*"))
     expect(best).to_contain_text(", checked")
     expect(page.locator("#more")).to_have_text("Showing all 3 works")
-    # The others stand apart, and nothing is said of a detail in them, or of percentiles.
+    # The others stand apart with the reason, and no detail of one is shown, or percentile.
     items = page.locator("#grid > li")
-    expect(items.nth(1)).to_have_text("Without the detail")
+    expect(items.nth(1)).to_have_text(
+        "Without the detail"
+        "Their parts do not lie as in the detail, so no part is marked and no percentile is shown."
+    )
     assert [items.nth(at).locator(".found").count() for at in (0, 2, 3)] == [1, 0, 0]
     for at in (2, 3):
         expect(items.nth(at)).not_to_contain_text("detail")
@@ -181,6 +184,23 @@ def test_the_page_checks_details_and_shows_where_they_are(page):
     page.get_by_label("Find works that contain it as a detail").uncheck()
     expect(page.locator("#summary")).to_contain_text("compared with whole pictures")
     expect(page.get_by_role("button", name=re.compile("check", re.I))).to_have_count(0)
+
+
+def test_where_none_has_the_detail_it_is_said_why_marks_and_percentiles_are_gone(page):
+    def without(route):
+        found = (got := route.fetch()).json()
+        for match in (found["answer"] or {"matches": []})["matches"]:
+            match["evidence"] = 1.0
+        route.fulfill(response=got, json=found)
+
+    page.route("**/index/verify", without)
+    page.goto(f"{QUERY}&verified=1")
+    expect(page.locator("#heading")).to_have_text("None has the detail")
+    expect(page.locator("#summary")).to_contain_text(
+        "Of 3 matches that were checked, none has parts that lie as in the detail, "
+        "so no part is marked and no percentile is shown."
+    )
+    expect(page.locator("#grid").locator(".figures, .found, .below")).to_have_count(0)
 
 
 def test_a_check_shows_how_far_it_is_and_can_be_stopped(page):

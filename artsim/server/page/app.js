@@ -23,6 +23,7 @@ const REMEMBERED = 30; // answers, for going back
 const SIMILAR = 90; // a percentile below which a match is not called similar
 const FEW = 20; // works of an index, below which percentiles say little
 const BY_PARTS = "Of each work, the part that is most similar counts.";
+const UNMARKED = ", so no part is marked and no percentile is shown"; // of a match that was checked
 const EDGE = 8; // pixels between a menu and the window's edge
 const ASK = 500; // milliseconds until the page asks again how far a check is
 const SLOW = 800; // milliseconds after which an answer is said to be coming
@@ -398,6 +399,7 @@ async function drawFound(signal, isAnswer) {
   grid.render(works, isAnswer, {
     divide: (work) => hasSome && !states.hasEvidence(work),
     below: "Without the detail",
+    why: `Their parts do not lie as in the detail${UNMARKED}.`,
   });
   const isWhole = works.length < state.k;
   const all = !isAnswer
@@ -586,7 +588,7 @@ function checking({ matches, searched }) {
   const found = matches.filter(states.hasEvidence).length;
   const some = found ? `${count(found)} ${found === 1 ? "has" : "have"}` : "none has";
   return [
-    `Of ${many(matches.length, "match", "matches")} that were checked, ${some} parts that lie as in the detail. `,
+    `Of ${many(matches.length, "match", "matches")} that were checked, ${some} parts that lie as in the detail${found ? "" : UNMARKED}. `,
     button("Undo the check", () => change({ verified: false })),
   ];
 }

@@ -57,9 +57,9 @@ export function makeGrid(list, actions) {
     /**
      * Show works; those that are there already stay, so that "more" keeps the place.
      *
-     * @param divide Says of a work whether it stands below the line, which says `below`; null: none does.
+     * @param divide Says of a work whether it stands below the line, which says `below`, and `why`; null: none does.
      */
-    render(works, isAnswer, { divide = null, below = "" } = {}) {
+    render(works, isAnswer, { divide = null, below = "", why = "" } = {}) {
       const kind = `${isAnswer ? "answer" : "wall"} ${actions.index()}`;
       const differs = (work, at) =>
         ["id", "score", "box", "evidence"].some((name) => work[name] !== works[at]?.[name]);
@@ -70,7 +70,7 @@ export function makeGrid(list, actions) {
         for (const link of item.querySelectorAll("a")) link.href = href;
       });
       const added = works.slice(stays ? shown.length : 0);
-      const line = () => list.append(make("li", { className: "below" }, make("h3", {}, below)));
+      const line = () => list.append(make("li", { className: "below" }, make("h3", {}, below), make("p", { className: "quiet" }, why)));
       for (const work of added) {
         if (divide?.(work) && !list.querySelector(".below")) line();
         list.append(card(work, actions, isAnswer));

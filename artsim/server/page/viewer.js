@@ -255,6 +255,7 @@ export function makeViewer(dialog, actions) {
       run(found, event);
     });
     const box = boxOf(work);
+    const isQuery = actions.terms().some(({ id }) => id === found.id);
     // What the lines above say is not said again.
     const rows = Object.entries(found.metadata)
       .filter(([name, value]) => !found.captioned.includes(name) && !isSize(name, value, found))
@@ -281,8 +282,8 @@ export function makeViewer(dialog, actions) {
         { className: "does" },
         does("Find similar works", actions.go),
         box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
-        does("Add to the query", actions.plus),
-        actions.isAnswer() ? does("Subtract from the query", actions.minus) : null,
+        isQuery ? null : does("Add to the query", actions.plus),
+        isQuery || !actions.isAnswer() ? null : does("Subtract from the query", actions.minus),
         actions.others?.(found) ?? [],
       ),
       others(found),
