@@ -24,7 +24,7 @@ def said(*words):
 
 
 @pytest.mark.parametrize(
-    ("index", "named"), [("one", "indexes/one"), ("indexes/my two", "'indexes/my two'")]
+    ("index", "named"), [("one", "indexes/one"), ("indexes/my two", '"indexes/my two"')]
 )
 def test_an_advised_command_names_its_index_where_there_are_several(here, index, named):
     advised = f"train one with 'artsim probe --index {named} --label LABEL'"

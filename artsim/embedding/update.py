@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from artsim import index  # its names load torch when they are used
 from artsim.datatypes import Catalog, shown_path
 from artsim.embedding.plan import EmbedPlan
 from artsim.errors import PassportError, ReaderError
-from artsim.index import renew_layout
 from artsim.models import Extractor
 from artsim.store import (
     MAPPED,
@@ -92,8 +92,9 @@ def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPla
     store.rewrite(
         _outdated_parts(store, catalog, rows, plan), failures=plan.failures(rows), manifest=manifest
     )
-    for tap in store.manifest.passport.taps if not plan.dropped else ():
-        renew_layout(store, tap.name, before)
+    if store.fingerprint != before and not plan.dropped and (store.path / "layouts").is_dir():
+        for tap in store.manifest.passport.taps:
+            index.renew_layout(store, tap.name, before)
 
 
 def _outdated_parts(
