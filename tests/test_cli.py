@@ -109,9 +109,10 @@ def test_a_collection_is_read_again_as_when_its_index_was_made(tmp_path, monkeyp
         for index in (index, Store.open(tmp_path / "indexes/prints-2"))
     ]
     assert ids == [["1a", "1b"]] * 2
-    again = run(
-        "embed", folder, *TOY_MODEL
-    )  # the one that is updated, which differs from the other
+    # Another reader, which has no columns, takes none of these options; and an index is read as
+    # when it was made, not as another beside it that was read in another way.
+    assert "read as" not in run("embed", f"folder:{folder}", *TOY_MODEL, "-o", "indexes/alone")
+    again = run("embed", folder, *TOY_MODEL)
     assert "read as for the index 'prints': --id-column sheet" in again
     for part in (index.path / "parts").iterdir():
         part.unlink()

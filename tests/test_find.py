@@ -105,6 +105,9 @@ def test_the_parts_of_a_number_follow_each_other_and_its_work_comes_first(tmp_pa
     nothing = find_works(Works(store), "P1900.21", k=9)
     assert nothing.ids == ("P.1900.21",)
     assert nothing.why_nothing(conditions=False).endswith("; did you mean 'P.1900.21'?")
+    apart = find_works(Works(store), "P.1900.21 after", k=9)  # each is in a work, both in none
+    assert (apart.count, apart.ids) == (0, ())
+    assert apart.why_nothing(conditions=False) == "No work has all of these words; try fewer"
 
 
 def test_a_word_with_a_minus_outside_of_quotes_is_explained(store):

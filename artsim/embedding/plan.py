@@ -118,11 +118,13 @@ def _check_loss(store: Store, catalog: Catalog, rows: CatalogRows, *, gone: int,
     if gone < store.rows and (gone < _LOSS_ROWS or gone <= _LOSS_SHARE * store.rows):
         return
     source, before = str(catalog.source), store.manifest.source
-    for old, new in _other_ids(store, rows):
+    others = list(_other_ids(store, rows))
+    if len(others) > gone / 2:  # else something else is wrong
+        old, new = others[0]
         raise StoreError(
-            f"{gone:,} of the {store.rows:,} works in {str(store)!r} have another id now, such as "
-            f"{new!r} instead of {old!r}; read the ids as then (--id-column), or choose another "
-            "folder with -o"
+            f"{len(others):,} of the {store.rows:,} works in {str(store)!r} have another id now, "
+            f"such as {new!r} instead of {old!r}; read the ids as then (--id-column), or choose "
+            "another folder with -o"
         )
     if source != before:
         raise StoreError(

@@ -56,7 +56,6 @@ __all__ = [
     "READERS",
     "Reader",
     "ReaderOptions",
-    "collection_path",
     "column_names",
     "draft_map",
     "excluded_by",
@@ -72,6 +71,7 @@ __all__ = [
     "no_room",
     "open_delimited",
     "read_collection",
+    "split_source",
     "with_files",
 ]
 
@@ -167,9 +167,10 @@ def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTI
         ) from error
 
 
-def collection_path(source: str | Path) -> Path:
-    """Return the folder or file of a collection, as an index notes it: ``READER:PATH`` names it."""
-    return _split_source(source)[1].resolve()
+def split_source(source: str | Path) -> tuple[str | None, Path]:
+    """Split ``READER:PATH`` as an index notes them; the reader is None where none is named."""
+    name, path = _split_source(source)
+    return name, path.resolve()
 
 
 def _split_source(source: str | Path) -> tuple[str | None, Path]:

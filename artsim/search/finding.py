@@ -132,8 +132,9 @@ def find_works(
         found = connection.execute(_search(phrases, k)).fetchnumpy()
         if len(found["row"]):
             return Found(found["row"].astype(np.int64), int(found["total"][0]))
-        ids = works.similar_ids(text) if any(map(str.isdigit, text)) else ()
-        return Found(np.empty(0, np.int64), 0, *_misspelled(connection, phrases), ids=tuple(ids))
+        unknown, meant = _misspelled(connection, phrases)
+        ids = works.similar_ids(text) if unknown and any(map(str.isdigit, text)) else ()
+        return Found(np.empty(0, np.int64), 0, unknown, meant, tuple(ids))
 
 
 def _misspelled(

@@ -103,16 +103,16 @@ def index_of(collection: str, output: Path | None) -> Manifest | None:
     """
     from artsim.errors import StoreError
     from artsim.places import RemotePath
-    from artsim.readers import collection_path
+    from artsim.readers import split_source
     from artsim.store import RemoteIndex, Store, is_store
 
-    path = collection_path(collection)
-    source = str(path)
+    reader, path = split_source(collection)
 
     def read(place: Path) -> Manifest | None:
         here = RemoteIndex(place).fetch(is_new=True) if isinstance(place, RemotePath) else place
         with suppress(StoreError, OSError):  # 'embed' says what is wrong with it
-            if is_store(here) and (found := Store.open(here).manifest).source == source:
+            found = Store.open(here).manifest if is_store(here) else None
+            if found and found.source == str(path) and reader in (None, found.reader):
                 return found
         return None
 
