@@ -128,7 +128,8 @@ def address(museum):
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium of this machine."""
-    names = [os.environ.get("ARTSIM_BROWSER"), "chromium", "chromium-browser", "google-chrome"]
+    names = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"]
+    names.insert(0, os.environ.get("ARTSIM_BROWSER"))
     found = next(filter(None, (shutil.which(name) for name in names if name)), None)
     if found is None:
         pytest.skip("no Chromium on this machine; install one, or name it in ARTSIM_BROWSER")

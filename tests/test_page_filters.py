@@ -11,6 +11,7 @@ from test_page import (  # noqa: F401 - fixtures
     choose,
     color_of,
     expect,
+    middle,
     museum,
     png,
     titles,
@@ -169,3 +170,45 @@ def test_ticked_values_stay_listed_while_one_looks_for_others(page, monkeypatch)
     values.get_by_label("Red school").click()  # it is gone from the list then
     expect(page.locator("#heading")).to_have_text("10 of 30 works")
     expect(filters(page)).to_have_text(["Artist: Blue school"])
+
+
+# --- clicks while an answer is on its way -------------------------------------------------
+
+
+def value(page, name):
+    """Return the box of a value of the artist."""
+    facet = page.locator("#refine details").filter(has_text="Artist")
+    return facet.locator("label").filter(has_text=name).locator("input")
+
+
+def test_a_press_that_has_begun_is_a_click_though_values_come_meanwhile(page):
+    page.goto("/")
+    expect(value(page, "Blue school")).to_be_visible()
+    coming = []
+    page.route("**/facets", lambda route: coming.append(route))
+    value(page, "Red school").check()
+    expect(page.locator("#heading")).to_have_text("10 of 30 works")
+    page.mouse.move(*middle(value(page, "Blue school")))
+    page.mouse.down()
+    with page.expect_response("**/facets") as answer:
+        coming[0].continue_()
+    answer.value.finished()
+    page.unroute("**/facets")
+    page.wait_for_timeout(200)  # for the values to be drawn, if they do not wait
+    page.mouse.up()
+    expect(page.locator("#heading")).to_have_text("20 of 30 works")
+    expect(filters(page)).to_have_text(["Artist: Red school", "Artist: Blue school"])
+
+
+def test_a_filter_that_was_removed_does_not_come_back_with_a_value_ticked_at_once(page):
+    page.goto("/?between.year=1500..1600&in.artist=Red+school")
+    expect(value(page, "Red school")).to_be_checked()
+    page.route("**/facets", lambda route: None)  # no values: those before can be ticked
+    for name in ("Remove Year", "Remove Artist"):
+        page.get_by_role("button", name=name).click()
+    expect(page.locator("#heading")).to_have_text("30 works")
+    value(page, "Red school").uncheck()
+    expect(page.locator("#heading")).to_have_text("30 works")
+    value(page, "Red school").check()
+    expect(page.locator("#heading")).to_have_text("10 of 30 works")
+    expect(filters(page)).to_have_text(["Artist: Red school"])

@@ -2,6 +2,25 @@
 
 const BASE = new URL("..", import.meta.url).pathname; // a proxy may show the server under a path
 
+const PRESSED = "a, button, label, input, summary"; // what does something when a press on it ends
+
+let released = Promise.resolve(); // settles when what is pressed has done what it does
+let release = null; // ends the press, while there is one
+
+addEventListener("pointerdown", ({ target }) => {
+  if (release || !(target instanceof Element && target.closest(PRESSED))) return;
+  released = new Promise((resolve) => {
+    release = resolve;
+  });
+});
+for (const name of ["pointerup", "pointercancel", "blur"]) {
+  // The click comes after the release, but before the next task.
+  addEventListener(name, () => setTimeout(() => {
+    release?.();
+    release = null;
+  }));
+}
+
 const path = (index, name) => `${BASE}api/${encodeURIComponent(index)}/${name}`;
 
 async function call(address, options = {}) {
@@ -23,17 +42,25 @@ async function call(address, options = {}) {
   throw new Error(reason);
 }
 
-const get = async (address, signal) => (await call(address, { signal })).json();
+/** Call, and wait for a press to end: an element that an answer replaces meanwhile gets no click. */
+async function ask(address, options) {
+  const answer = await (await call(address, options)).json();
+  await released;
+  options.signal?.throwIfAborted(); // the click may have asked for something else
+  return answer;
+}
 
-const send = (address, body, signal) =>
-  call(address, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-    signal,
-  });
+const get = (address, signal) => ask(address, { signal });
 
-const post = async (address, body, signal) => (await send(address, body, signal)).json();
+const posted = (body, signal) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+  signal,
+});
+
+const send = (address, body) => call(address, posted(body));
+const post = (address, body, signal) => ask(address, posted(body, signal));
 
 export const indexes = () => get(`${BASE}api/indexes`);
 export const search = (index, request, signal) => post(path(index, "search"), request, signal);

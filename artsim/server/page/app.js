@@ -179,7 +179,7 @@ const dialogs = makeDialogs(byId("dialog"), actions);
 const viewer = makeViewer(byId("viewer"), actions);
 const grid = makeGrid(byId("grid"), { ...actions, details: viewer.open, why: dialogs.why, ...viewer });
 const refine = makeRefine(byId("refine"), {
-  changed: (conditions) => change({ conditions }),
+  changed: (changed) => change({ conditions: changed(state.conditions) }),
   values: (column, containing) =>
     api.values(state.index, { ...states.filters(state), relations, column, containing }),
   close: closeRefine,

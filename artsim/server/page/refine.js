@@ -11,8 +11,9 @@ const TYPING = 250; // milliseconds without a key after which values are looked 
  * Show facets.
  *
  * @param panel The element.
- * @param actions changed(conditions); values(column, containing) finds values; close() goes back to
- *   the works, where there is no room for them next to the facets.
+ * @param actions changed(change) changes the conditions as a function of them does; values(column,
+ *   containing) finds values; close() goes back to the works, where there is no room for them next
+ *   to the facets.
  */
 export function makeRefine(panel, actions) {
   const opened = new Map(); // by column, what the visitor opened and closed
@@ -24,7 +25,6 @@ export function makeRefine(panel, actions) {
     for (const box of panel.querySelectorAll("input.look")) looked.set(box.dataset.keep, box);
     // A column may be filtered by a word and by its values.
     const isOwn = (each, column) => each.column === column && each.op !== "contains";
-    const without = (column) => conditions.filter((each) => !isOwn(each, column));
     const useful = facets.filter((facet) => isUseful(facet, conditions));
     panel.replaceChildren(
       make(
@@ -34,7 +34,7 @@ export function makeRefine(panel, actions) {
         conditions.length
           ? make(
               "button",
-              { type: "button", className: "plain", onclick: () => actions.changed([]) },
+              { type: "button", className: "plain", onclick: () => actions.changed(() => []) },
               "Clear",
             )
           : null,
@@ -42,12 +42,13 @@ export function makeRefine(panel, actions) {
       ),
       ...useful.map((facet, place) => {
         const own = conditions.find((each) => isOwn(each, facet.column));
-        const set = (condition) =>
-          actions.changed(
-            condition
-              ? [...without(facet.column), { column: facet.column, ...condition }]
-              : without(facet.column),
-          );
+        // Changes the condition that there is now: these facets may be older.
+        const set = (change) =>
+          actions.changed((present) => {
+            const changed = change(present.find((each) => isOwn(each, facet.column)));
+            const others = present.filter((each) => !isOwn(each, facet.column));
+            return changed ? [...others, { column: facet.column, ...changed }] : others;
+          });
         const box = looked.get(`look ${facet.column}`);
         const details = make(
           "details",
@@ -56,7 +57,7 @@ export function makeRefine(panel, actions) {
             ontoggle: () => opened.set(facet.column, details.open),
           },
           make("summary", { "data-keep": `facet ${facet.column}`, onclick: () => reveal(details) }, columnName(facet.column)),
-          facet.values ? values(facet, own, set, box?.value ?? "") : makeRange(facet, own, set),
+          facet.values ? values(facet, own, set, box?.value ?? "") : makeRange(facet, own, (range) => set(() => range)),
           facet.missing || own?.op === "missing" ? make("ul", {}, missing(facet, own, set)) : null,
         );
         return details;
@@ -65,6 +66,8 @@ export function makeRefine(panel, actions) {
     document.body.classList.toggle("unrefined", !useful.length && !conditions.length);
     if (focused) panel.querySelector(`[data-keep="${CSS.escape(focused)}"]`)?.focus();
   }
+
+  const valuesOf = (condition) => (condition?.op === "in" ? condition.value : []);
 
   /** Scroll to what a visitor opens, as far as it is out of sight. */
   const reveal = (details) =>
@@ -92,12 +95,12 @@ export function makeRefine(panel, actions) {
       row("no value", works, {
         checked: own?.op === "missing",
         "data-keep": `${column} missing`,
-        onchange: ({ target }) => set(target.checked ? { op: "missing" } : null),
+        onchange: ({ target }) => set(() => (target.checked ? { op: "missing" } : null)),
       }),
     );
 
   function values(facet, own, set, sought) {
-    const chosen = new Set(own?.op === "in" ? own.value : []);
+    const chosen = new Set(valuesOf(own));
     const isLong = facet.values.length > FEW + 2 || facet.more > 0;
     const isWhole = whole.has(facet.column) || facet.values.length <= FEW + 2;
     const list = make("ul", {});
@@ -108,11 +111,13 @@ export function makeRefine(panel, actions) {
         row(value, works, {
           checked: chosen.has(value),
           "data-keep": `${facet.column}=${value}`,
-          onchange: ({ target }) => {
-            if (target.checked) chosen.add(value);
-            else chosen.delete(value);
-            set(chosen.size ? { op: "in", value: [...chosen] } : null);
-          },
+          onchange: ({ target }) =>
+            set((present) => {
+              const ticked = new Set(valuesOf(present));
+              if (target.checked) ticked.add(value);
+              else ticked.delete(value);
+              return ticked.size ? { op: "in", value: [...ticked] } : null;
+            }),
         }),
       );
     const usual = () =>
