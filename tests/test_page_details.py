@@ -28,6 +28,7 @@ def page(browser, address):  # noqa: F811 - the fixture
 
 def draw(page):
     """Drag over the lower right quarter of the query."""
+    expect(page.locator(".stage img")).to_have_js_property("complete", True)  # it has its size
     box = page.locator(".stage").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.55, box["y"] + box["height"] * 0.55)
     page.mouse.down()

@@ -2,7 +2,8 @@
 
 const BASE = new URL("..", import.meta.url).pathname; // a proxy may show the server under a path
 
-const PRESSED = "a, button, label, input, summary"; // what does something when a press on it ends
+// What does something when a press on it ends: also what is drawn on, and moved.
+const PRESSED = 'a, button, label, input, summary, [role="application"]';
 
 let released = Promise.resolve(); // settles when what is pressed has done what it does
 let release = null; // ends the press, while there is one
