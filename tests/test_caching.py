@@ -1,5 +1,7 @@
 """What is kept by browsers and proxies, and which other websites may ask."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 from test_image_service import WORK
@@ -8,6 +10,7 @@ from test_server import ROOM, Visitor, encoder, museum, search, store  # noqa: F
 
 from artsim.cli import cli
 from artsim.server import Limits, iiif, make_app
+from artsim.server.pages import PAGE
 from artsim.server.pictures import Thumbnails
 
 OTHER = "https://museum.example"
@@ -71,6 +74,12 @@ def test_the_files_of_the_page_are_compressed_and_asked_for_each_time(visitor):
     assert again.headers["cache-control"] == "no-cache"
     some = visitor.get("/page/app.js", headers={"range": "bytes=0-1999"})
     assert (some.status_code, some.content) == (206, plain.content[:2000])
+
+
+def test_the_page_names_all_its_modules_to_load_them_at_once(visitor):
+    named = re.findall(r'<link rel="modulepreload" href="/page/(.+)">', visitor.get("/").text)
+    assert named == sorted(file.name for file in PAGE.glob("*.js"))
+    assert "app.js" in named
 
 
 # --- pages of matches ---------------------------------------------------------------------

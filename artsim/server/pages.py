@@ -34,7 +34,9 @@ def front_page(request: Request) -> HTMLResponse:
         if found and not room.works.has(found[1]):
             reason = f"There is no work “{found[1]}” in the collection “{room.name}”."
             return missing_page(request, reason, room.name)
-    return _page("index.html", 200, base=_base(request), title=_title(request))
+    # All modules are named, so that they are loaded at once, not each when another imports it.
+    modules = sorted(each.name for each in PAGE.glob("*.js"))
+    return _page("index.html", 200, base=_base(request), title=_title(request), modules=modules)
 
 
 def missing_page(request: Request, reason: str, index: str | None = None) -> HTMLResponse:

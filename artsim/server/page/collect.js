@@ -1,12 +1,11 @@
 /** The works that a visitor collects: a star on each picture, and the bar of the open set. */
 
 import * as api from "./api.js";
-import { byId, columnOf, count, described, headline, keptFocus, make, many, show } from "./dom.js";
+import { columnOf, count, described, headline, isTouched, keptFocus, make, many, show } from "./dom.js";
+import { exportMenu, saveWorks } from "./exports.js";
 import { whenKept } from "./kept.js";
-import { freeName, keepSets, readSets } from "./sets.js";
-import { exportMenu, saveWorks } from "./tools.js";
+import { MOST, freeName, keepSets, readSets } from "./sets.js";
 
-export const MOST = 500; // works of a set: as many as the server exports
 const TERMS = 16; // works of a query
 
 /**
@@ -344,7 +343,6 @@ export function makeCollection(bar, actions) {
       place.append(item);
     }
     const wanted = chosen?.length ? "Choose one more work" : "Choose two works to compare";
-    const isTouched = matchMedia("(hover: none)").matches; // no mouse, and likely no keys
     const asks = make("p", { className: "quiet asks", role: "status" }, `${wanted}${isTouched ? "" : "; Escape ends this"}.`);
     const canDrag = ids().length > 1 && !isTouched;
     const hint = canDrag ? make("p", { className: "quiet asks" }, "Drag works to put them in order.") : null;

@@ -1,4 +1,4 @@
-/** What opens over the page: why a work matches, and the keys. */
+/** What opens over the page: questions, and why a work matches. */
 
 import * as api from "./api.js";
 import { aboutRegions, columnName, described, make } from "./dom.js";
@@ -22,6 +22,7 @@ export function makeDialogs(dialog, actions) {
     actions.closed();
   });
 
+  /** Show something under a title. */
   function open(title, ...parts) {
     const close = make(
       "button",
@@ -121,46 +122,10 @@ export function makeDialogs(dialog, actions) {
     );
   }
 
-  function keys() {
-    const list = [
-      ["/", "Search by words, or choose a picture"],
-      ["Arrow keys", "Move between works"],
-      ["Enter", "Find similar works"],
-      ["d", "About this work; there: arrow keys, + − 0, c, r"],
-      ["+  −", "Add to the query, or subtract from it"],
-      ["w", "Why it matches"],
-      ["c", "Compare with the query"],
-      ["x", "Hide this work"],
-      ["s", "Collect this work"],
-      ["y  n", "Mark it yes or no, where a concept is taught"],
-      ["u", "Undo hiding"],
-      ["Esc", "Close"],
-    ];
-    open(
-      "Keys",
-      make(
-        "table",
-        {},
-        make(
-          "tbody",
-          {},
-          list.map(([key, does]) =>
-            make(
-              "tr",
-              {},
-              make("th", { scope: "row" }, make("kbd", {}, key)),
-              make("td", {}, does),
-            ),
-          ),
-        ),
-      ),
-    );
-  }
-
   return {
+    open,
     ask,
     why,
-    keys,
     close() {
       if (dialog.open) dialog.close();
     },

@@ -20,6 +20,9 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
+/** Make a button with a text. */
+export const button = (text, onclick, title) => make("button", { type: "button", title, onclick }, text);
+
 /** Commands to type, one a line, with a button that copies them. */
 export function commands(...lines) {
   const words = lines.map((line) => line.split(/( )/).map((word) => make("span", {}, word)));
@@ -54,9 +57,8 @@ export const inFocus = () => /** @type {HTMLInputElement | null} */ (document.ac
 /** What names the element in a panel that has the focus, so that it has it after a new drawing. */
 export const keptFocus = (panel) => (panel.contains(document.activeElement) ? inFocus().dataset.keep : undefined);
 
-/** The menus that are open. */
-export const openMenus = () =>
-  /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"));
+/** Whether the visitor has no mouse, and likely no keys. */
+export const isTouched = matchMedia("(hover: none)").matches;
 
 /** Show an element, or hide it. */
 export function show(element, shown) {

@@ -2,9 +2,9 @@
 
 import * as api from "./api.js";
 import { commands, count, described, headline, keptFocus, later, make, many, show } from "./dom.js";
+import { download } from "./exports.js";
 import { keep, kept, whenKept } from "./kept.js";
 import { whenNear } from "./scrolling.js";
-import { download } from "./tools.js";
 
 const PAGE = 12; // groups shown at first, and added as the visitor scrolls
 const WAIT = 700; // milliseconds until the page asks again how far the search is

@@ -1,23 +1,65 @@
 /** What works can be narrowed down by: the values of their columns, with counts. */
 
-import { columnName, count, keptFocus, later, make } from "./dom.js";
+import * as api from "./api.js";
+import { button, columnName, count, keptFocus, later, make } from "./dom.js";
 import { makeRange } from "./range.js";
+import { compared, filters, others } from "./state.js";
 
 const OPEN = 3; // facets that are open at first
 const FEW = 8; // values shown before "more"
 const TYPING = 250; // milliseconds without a key after which values are looked for
 
-/**
- * Show facets.
- *
- * @param panel The element.
- * @param actions changed(change) changes the conditions as a function of them does; values(column,
- *   containing) finds values; close() goes back to the works, where there is no room for them next
- *   to the facets.
- */
-export function makeRefine(panel, actions) {
+/** Make the panel of facets, next to the works, or over them where there is no room. */
+export function makeRefine(panel, visit) {
+  const { body } = document;
   const opened = new Map(); // by column, what the visitor opened and closed
   const whole = new Set(); // columns whose values are all shown
+  let relations = []; // conditions that come with the query: values are counted among its matches
+
+  /**
+   * Draw the facets of the works of the state.
+   *
+   * @param related What matches must have in common with the query, as its answer says.
+   */
+  async function draw(signal, related = []) {
+    const { state } = visit;
+    relations = [...others(compared(state)), ...related];
+    const facets = await api.facets(state.index, { ...filters(state), relations }, signal);
+    if (signal.aborted) return;
+    body.classList.toggle("bare", facets.length === 0);
+    render(facets, state.conditions);
+  }
+
+  /** Make the button that opens the panel where it is over the works. */
+  function opener() {
+    const set = visit.state.conditions.length;
+    const opens = button(`Refine${set ? ` (${set})` : ""}`, () => {
+      const open = body.classList.toggle("refining");
+      opens.setAttribute("aria-expanded", String(open));
+      if (open) panel.querySelector("input, summary, button")?.focus();
+    });
+    opens.className = "refine-button";
+    opens.setAttribute("aria-expanded", String(body.classList.contains("refining")));
+    opens.setAttribute("aria-controls", "refine");
+    return opens;
+  }
+
+  /** Go back to the works, where the panel is over them. */
+  function close() {
+    if (!body.classList.contains("refining")) return;
+    body.classList.remove("refining");
+    /** @type {NodeListOf<HTMLButtonElement>} */
+    const openers = document.querySelectorAll("main .refine-button");
+    for (const each of openers) {
+      each.setAttribute("aria-expanded", "false");
+      each.focus(); // the one that is shown takes it
+    }
+  }
+
+  const valuesWith = (column, containing) => {
+    const { state } = visit;
+    return api.values(state.index, { ...filters(state), relations, column, containing });
+  };
 
   function render(facets, conditions) {
     const focused = keptFocus(panel);
@@ -34,21 +76,21 @@ export function makeRefine(panel, actions) {
         conditions.length
           ? make(
               "button",
-              { type: "button", className: "plain", onclick: () => actions.changed(() => []) },
+              { type: "button", className: "plain", onclick: () => visit.go({ conditions: [] }) },
               "Clear",
             )
           : null,
-        make("button", { type: "button", className: "refine-button", onclick: actions.close }, "Done"),
+        make("button", { type: "button", className: "refine-button", onclick: close }, "Done"),
       ),
       ...useful.map((facet, place) => {
         const own = conditions.find((each) => isOwn(each, facet.column));
         // Changes the condition that there is now: these facets may be older.
-        const set = (change) =>
-          actions.changed((present) => {
-            const changed = change(present.find((each) => isOwn(each, facet.column)));
-            const others = present.filter((each) => !isOwn(each, facet.column));
-            return changed ? [...others, { column: facet.column, ...changed }] : others;
-          });
+        const set = (change) => {
+          const { conditions: present } = visit.state;
+          const changed = change(present.find((each) => isOwn(each, facet.column)));
+          const rest = present.filter((each) => !isOwn(each, facet.column));
+          visit.go({ conditions: changed ? [...rest, { column: facet.column, ...changed }] : rest });
+        };
         const box = looked.get(`look ${facet.column}`);
         const details = make(
           "details",
@@ -63,7 +105,7 @@ export function makeRefine(panel, actions) {
         return details;
       }),
     );
-    document.body.classList.toggle("unrefined", !useful.length && !conditions.length);
+    body.classList.toggle("unrefined", !useful.length && !conditions.length);
     if (focused) panel.querySelector(`[data-keep="${CSS.escape(focused)}"]`)?.focus();
   }
 
@@ -150,7 +192,7 @@ export function makeRefine(panel, actions) {
         rest.replaceChildren(...others());
         return;
       }
-      const found = await actions.values(facet.column, text).catch(() => []);
+      const found = await valuesWith(facet.column, text).catch(() => []);
       if (mine !== turn) return;
       // What is ticked stays in sight, to be taken away.
       const isFound = ({ value }) => found.some((each) => each.value === value);
@@ -182,5 +224,5 @@ export function makeRefine(panel, actions) {
     );
   }
 
-  return { render };
+  return { draw, opener, close };
 }

@@ -2,7 +2,8 @@
 
 import { keep, kept } from "./kept.js";
 
-export const FIRST = "My set";
+export const MOST = 500; // works of a set: as many as the server exports
+const FIRST = "My set";
 
 /** Return the sets of an index and which of them is open: {open, sets: {name: [id]}}. */
 export function readSets(index) {

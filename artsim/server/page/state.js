@@ -5,11 +5,12 @@
  * the recipient of a link would not have them.
  */
 
+export const VIEWS = ["wall", "map", "teach", "duplicates"];
 export const PAGE = 36; // works shown at first, and added as the visitor scrolls
 
 export const START = {
   index: null,
-  view: "wall", // or map, or teach, or duplicates
+  view: "wall", // one of VIEWS
   seed: 0, // of the wall's order
   terms: [], // {id | text | url | upload, name, weight, crop: [x, y, w, h] in per cent}
   any: false,
@@ -105,7 +106,7 @@ export function read(query, kept, indexes) {
   };
   const index = indexes.find((each) => each.name === given.get("index")) ?? indexes[0];
   const state = { ...START, index: index?.name ?? null, by: {}, maxPer: {}, conditions: [] };
-  state.view = ["map", "teach", "duplicates"].includes(given.get("view")) ? given.get("view") : "wall";
+  state.view = VIEWS.includes(given.get("view")) ? given.get("view") : START.view;
   state.seed = Math.floor(number("seed") ?? 0);
   state.terms = kept?.terms ?? given.getAll("q").map(readTerm).filter(Boolean);
   state.any = given.has("any");
@@ -145,6 +146,9 @@ export function read(query, kept, indexes) {
 /** Return what history is to keep with the address; null if there is nothing. */
 export const keep = (state) =>
   state.terms.some((term) => term.upload) ? { terms: state.terms } : null;
+
+/** Return the state with its query only where works are compared with it. */
+export const compared = (state) => (state.view === "wall" ? state : { ...state, terms: [] });
 
 /** Return what works must meet to be shown and counted, as the server expects it. */
 export const filters = ({ conditions, find, lasso }) => ({ conditions, find, lasso });

@@ -2,8 +2,8 @@
 
 import * as api from "./api.js";
 import { byId, columnOf, commands, count, described, keptFocus, later, make, many, show } from "./dom.js";
+import { download, exportMenu } from "./exports.js";
 import { keep, kept, whenKept } from "./kept.js";
-import { download, exportMenu } from "./tools.js";
 
 const ASK = 6; // works to mark next
 const LIKELIEST = 50; // works, in a file of them

@@ -1,96 +1,48 @@
-/** The buttons above the works: order and size, export, link, keys. */
+/** The tools above the works: what can be done with the list, its order, its look, its link. */
 
-import * as api from "./api.js";
-import { make } from "./dom.js";
+import { button, byId, isTouched } from "./dom.js";
+import { say } from "./notices.js";
+import { sizes } from "./sizes.js";
 
-const SIZE = "artsim size"; // where the size of the pictures outlives a visit
-const SIZES = ["small", "medium", "large"];
-
-export const EXPORTS = {
-  csv: "CSV for spreadsheets",
-  html: "Page with the pictures",
-  iiif: "IIIF manifest",
-  zip: "Pictures as a zip file",
-};
-
-/** Set the size of the pictures that the visitor chose. */
-export function setSize(size = localStorage.getItem(SIZE)) {
-  const chosen = SIZES.includes(size) ? size : "medium";
-  document.documentElement.dataset.size = chosen;
-  return chosen;
-}
-
-const button = (text, onclick, title) => make("button", { type: "button", title, onclick }, text);
-
-/** Make the choice of a size. */
-export function sizes() {
-  const now = setSize();
-  const choose = (size) => {
-    localStorage.setItem(SIZE, size);
-    setSize(size);
-    for (const each of group.children) {
-      each.setAttribute("aria-pressed", String(each.dataset.size === size));
-    }
-  };
-  const group = make(
-    "div",
-    { className: "sizes", role: "group", "aria-label": "Size of pictures" },
-    SIZES.map((size) => {
-      const name = `${size[0].toUpperCase()}${size.slice(1)} pictures`;
-      const each = button("", () => choose(size), name);
-      each.dataset.size = size;
-      each.setAttribute("aria-label", name);
-      each.setAttribute("aria-pressed", String(size === now));
-      return each;
-    }),
-  );
-  return group;
-}
+const SEEDS = 9999; // orders of the wall
 
 /**
- * Make the menu that exports what is shown.
+ * Make the tools.
  *
- * @param save Saves it as a kind.
- * @param {Record<string, string>} kinds Their names, for visitors.
- * @param note Gives what to put below them when the menu is opened: texts and elements.
+ * @param visit Where the visitor is.
+ * @param listing The list of works.
+ * @param actions refiner() makes the button that opens the facets; keys() shows the keys.
+ * @returns What draws them.
  */
-export function exportMenu(save, kinds = EXPORTS, note = () => []) {
-  const said = make("p", { className: "quiet note" });
-  const menu = make(
-    "details",
-    { className: "menu", ontoggle: () => menu.open && said.replaceChildren(...note()) },
-    make("summary", { "data-keep": "export" }, "Export"),
-    make(
-      "div",
-      {},
-      Object.entries(kinds).map(([kind, text]) =>
-        button(text, () => {
-          menu.open = false;
-          menu.firstElementChild.focus();
-          save(kind);
-        }),
+export function makeTools(visit, listing, actions) {
+  const place = byId("tools");
+  let drawn = ""; // what they depend on
+
+  return function draw() {
+    const { state } = visit;
+    const { answer, isRanked, total } = listing;
+    const now = `${answer !== null} ${isRanked} ${Math.min(total, 2)} ${state.conditions.length}`;
+    listing.recount(place);
+    if (drawn === now && place.children.length) return; // a menu may be open
+    drawn = now;
+    const isInside = place.contains(document.activeElement);
+    const shuffle = () => visit.go({ seed: 1 + Math.floor(Math.random() * SEEDS) });
+    place.replaceChildren(
+      actions.refiner(),
+      ...(total ? listing.tools() : []),
+      ...(isRanked || total < 2 ? [] : [button("Shuffle", shuffle, "Show in another order")]),
+      button("Copy link", async ({ target }) =>
+        say(await copyLink(target, !visit.state.terms.some((term) => term.upload))),
       ),
-      said,
-    ),
-  );
-  return menu;
-}
-
-/** Download works as a file. */
-export async function saveWorks(kind, index, name, ids) {
-  const file = await api.exportedSet(index, kind, { name, ids });
-  download(file, `${name}.${kind === "iiif" ? "json" : kind}`);
-}
-
-/** Give the visitor a file. */
-export function download(file, name) {
-  const href = URL.createObjectURL(file);
-  make("a", { href, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+      ...(isTouched ? [] : [button("Keys", actions.keys)]),
+      sizes(),
+    );
+    if (isInside) place.querySelector("button:not(.refine-button), summary").focus();
+  };
 }
 
 /** Copy the address; `isWhole` is false where a picture of the visitor is not in it. */
-export async function copyLink(target, isWhole) {
+async function copyLink(target, isWhole) {
   try {
     await navigator.clipboard.writeText(location.href);
     target.textContent = isWhole ? "Copied" : "Copied, without your picture";
@@ -100,5 +52,3 @@ export async function copyLink(target, isWhole) {
   setTimeout(() => (target.textContent = "Copy link"), 2500);
   return target.textContent;
 }
-
-export { button };

@@ -1,0 +1,43 @@
+/** Menus: they open inside the window, and a click elsewhere closes them. */
+
+import { byId } from "./dom.js";
+
+const EDGE = 8; // pixels between a menu and the window's edge
+
+const openMenus = () =>
+  /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"));
+
+/** Listen for what opens and closes menus. */
+export function watchMenus() {
+  document.addEventListener("click", (event) => {
+    for (const menu of openMenus()) {
+      if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
+    }
+  });
+  document.addEventListener("toggle", openInView, true);
+}
+
+/** Close all menus; each gives the focus to what opens it. */
+export function closeMenus() {
+  for (const menu of openMenus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+}
+
+/** Move what a menu opened into the window, above the bar of the collection. */
+function openInView({ target }) {
+  if (!target.matches("details.menu") || !target.open) return;
+  requestAnimationFrame(() => {
+    const panel = target.querySelector(":scope > div");
+    if (!panel) return;
+    panel.style.translate = "none";
+    const { left, right, top, bottom } = panel.getBoundingClientRect();
+    const bar = byId("collection").getBoundingClientRect();
+    const end = (bar.height && !byId("collection").contains(target) ? bar.top : innerHeight) - EDGE;
+    const width = document.documentElement.clientWidth - EDGE;
+    const across = Math.max(Math.min(0, width - right), EDGE - left);
+    const down = Math.max(Math.min(0, end - bottom), EDGE - top);
+    panel.style.translate = `${across}px ${down}px`;
+  });
+}
