@@ -43,15 +43,15 @@ def test_no_function_takes_more_parameters_than_are_easy_to_read():
 
 
 def test_a_long_module_says_why():
-    lines = {
-        str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines())
-        for file in MODULES
-    }
-    assert [
-        f"{name} has {count} lines"
-        for name, count in lines.items()
-        if count > _LONG and "one module because" not in (ast.get_docstring(TREES[name]) or "")
-    ] == []
+    of_the_page = sorted((ROOT / "artsim/server/page").glob("*.js"))
+    found = []
+    for file in [*MODULES, *of_the_page]:
+        name, text = str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
+        count = len(text.splitlines())
+        doc = (ast.get_docstring(TREES[name]) or "") if name in TREES else text.partition("*/")[0]
+        if count > _LONG and "one module because" not in doc:
+            found.append(f"{name} has {count} lines")
+    assert found == []
 
 
 def test_a_public_class_has_a_name_of_its_own():

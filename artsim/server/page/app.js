@@ -13,7 +13,7 @@ import { keyTable, watchKeys } from "./keys.js";
 import { makeListing } from "./listing.js";
 import { makeMapView } from "./mapview.js";
 import { watchMenus } from "./menus.js";
-import { clearNotices, fail, say } from "./notices.js";
+import { clearNotices, fail } from "./notices.js";
 import { makeQuerybar } from "./querybar.js";
 import { makeRefine } from "./refine.js";
 import { makeResults } from "./results.js";
@@ -76,8 +76,6 @@ const uploads = makeUploads({
   ready: () => started,
   isAllowed: () => visit.index?.pictures,
   ask: (terms, isAdded) => (isAdded ? asking.add(terms) : asking.ask(terms)),
-  say,
-  fail,
 });
 const query = { change: visit.go, details: viewer.open, preview: uploads.preview };
 const tray = makeTray(byId("tray"), { ...query, choose: () => uploads.choose(true) });
@@ -92,8 +90,6 @@ const panel = {
     await visit.load();
     await draw();
   },
-  say,
-  fail,
   question: dialogs.ask,
 };
 const teach = makeTeach(byId("teach"), {
@@ -117,7 +113,6 @@ const drawMap = makeMapView(byId("map"), {
   href: (id) => asking.href({ id }),
   go: (id, event) => asking.go({ id }, event),
   change: visit.go,
-  say,
   tools: (total) => {
     listing.set({ total });
     return [refine.opener(), ...(total ? listing.tools() : [])];

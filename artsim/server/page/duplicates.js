@@ -1,30 +1,23 @@
 /** Duplicates: groups side by side with their evidence, to decide about and export. */
 
 import * as api from "./api.js";
+import { idsOf, makeDecisions } from "./decisions.js";
 import { commands, count, described, headline, keptFocus, later, make, many, show } from "./dom.js";
+import { KINDS, evidence, strongest } from "./evidence.js";
 import { download } from "./exports.js";
-import { keep, kept, whenKept } from "./kept.js";
+import { fail, say } from "./notices.js";
 import { whenNear } from "./scrolling.js";
 
 const PAGE = 12; // groups shown at first, and added as the visitor scrolls
 const WAIT = 700; // milliseconds until the page asks again how far the search is
 const RENEW = 5000; // milliseconds until it asks whether 'artsim dupes' has found others
-const KINDS = {
-  // With the words of 'artsim dupes' and its files.
-  exact: "Exact copies",
-  near: "Near copies",
-  transformed: "Transformed copies",
-  "same-work": "Same work",
-  series: "Series of look-alikes",
-};
-const NOTHING = { keep: [], different: [] };
 
 /**
  * Make the view of duplicates.
  *
  * @param section The element.
  * @param actions index() describes the index; among(work, ids, other, choices) opens works side by side, to
- *   decide about; question(text, yes) asks before decisions are lost; say(text), fail(error).
+ *   decide about; question(text, yes) asks before decisions are lost.
  */
 export function makeDuplicates(section, actions) {
   let index = null; // the name of the one that is shown
@@ -32,13 +25,13 @@ export function makeDuplicates(section, actions) {
   let shown = []; // groups
   let found = null; // the last answer
   let drawn = ""; // what it was drawn of
-  let decided = NOTHING; // ids of works to keep, and of works that are no duplicates
+  const decisions = makeDecisions(() => found && draw());
   const list = make("ul", { className: "groups", "aria-label": "Groups of duplicates" });
   const end = make("p", { className: "quiet" });
   const head = make("div", { className: "bar" });
   const done = make("p", { className: "quiet" }); // how many groups are decided
   section.append(head, list, end);
-  const again = later(WAIT, () => section.hidden || render().catch(actions.fail));
+  const again = later(WAIT, () => section.hidden || render().catch(fail));
   const renew = later(RENEW, () => {
     if (section.hidden) return;
     if (document.visibilityState === "visible") render().catch(() => renew());
@@ -46,11 +39,6 @@ export function makeDuplicates(section, actions) {
   });
   const lookAgain = whenNear(end, more);
 
-  const read = () => {
-    const stored = kept(`duplicates ${index}`, NOTHING);
-    const isWhole = Array.isArray(stored.keep) && Array.isArray(stored.different);
-    decided = isWhole ? stored : NOTHING;
-  };
   const ask = (offset, signal) =>
     api.duplicates(index, { kind: kind || null, offset, limit: PAGE, look: true }, signal);
 
@@ -59,7 +47,7 @@ export function makeDuplicates(section, actions) {
     const { name } = actions.index();
     if (name !== index) {
       [index, kind, shown] = [name, "", []];
-      read();
+      decisions.open(name);
     }
     const answer = await ask(0, signal);
     if (signal?.aborted || name !== index) return;
@@ -98,7 +86,7 @@ export function makeDuplicates(section, actions) {
 
   function drawEnd() {
     show(end, shown.length > 0);
-    const ready = shown.filter((each) => decision(each, decided).isDecided).length;
+    const ready = shown.filter((each) => decisions.about(each).isDecided).length;
     const of = shown.length < found.total ? `the ${count(shown.length)} shown` : count(shown.length);
     done.textContent = ready ? `${count(ready)} of ${of} decided` : "";
     const isAll = shown.length >= found.total;
@@ -116,14 +104,13 @@ export function makeDuplicates(section, actions) {
         "data-keep": "kind",
         onchange: ({ target }) => {
           [kind, shown] = [target.value, []];
-          render().catch(actions.fail);
+          render().catch(fail);
         },
       },
       make("option", { value: "" }, `All (${count(all)})`),
       kinds.map(([each, groups]) => make("option", { value: each }, `${KINDS[each]} (${count(groups)})`)),
     );
     choice.value = kind;
-    const decisions = decided.keep.length + decided.different.length > 0;
     return [
       make("h2", {}, "Duplicates"),
       isReady && all
@@ -132,15 +119,15 @@ export function makeDuplicates(section, actions) {
             { className: "tools" },
             kinds.length > 1 ? choice : null,
             make("button", { type: "button", "data-keep": "csv", onclick: exportIt, title: "Every pair, with what you decided" }, "Export as CSV"),
-            decisions ? make("button", { type: "button", "data-keep": "forget", onclick: forget }, "Forget decisions") : null,
+            decisions.any ? make("button", { type: "button", "data-keep": "forget", onclick: forget }, "Forget decisions") : null,
           )
         : found.state === "failed"
-          ? make("button", { type: "button", onclick: () => render().catch(actions.fail) }, "Try again")
+          ? make("button", { type: "button", onclick: () => render().catch(fail) }, "Try again")
           : "",
       make("p", { className: "quiet", role: "status" }, summary()),
       isReady && !found.kinds.transformed ? notLooked() : "",
       done,
-      isReady && decisions ? howToUse() : "",
+      isReady && decisions.any ? howToUse() : "",
     ];
   }
 
@@ -174,31 +161,9 @@ export function makeDuplicates(section, actions) {
     return `${count(found.works)} of ${all} in ${many(groups, "group")}, ${order}. All are candidates: compare, then decide.`;
   }
 
-  function decide(changes) {
-    decided = { ...decided, ...changes };
-    keep(`duplicates ${index}`, decided);
-    draw();
-  }
-
-  /** Keep a work, and no other of its group; or take that back. */
   function keepOne(work, group) {
-    const isIn = decision(group, decided).kept === work.id;
-    const others = without(decided.keep, idsOf(group));
-    const some = without(decided.different, [work.id]);
-    const isNone = !isIn && decision(group, { ...decided, different: some }).isNone; // what was said before
-    decide({
-      keep: isIn ? others : [...others, work.id],
-      different: isNone ? without(some, idsOf(group)) : some,
-    });
-    actions.say(`${described(work)}: ${isIn ? "undecided" : "to keep"}`);
-  }
-
-  /** Mark works of a group as no duplicates, or take that back if they are. */
-  function differ(ids, group, isOut) {
-    const others = without(decided.different, ids);
-    const different = isOut ? others : [...others, ...ids];
-    const { isNone } = decision(group, { ...decided, different });
-    decide({ different, keep: isOut ? decided.keep : without(decided.keep, isNone ? idsOf(group) : ids) });
+    const isKept = decisions.keepOne(work, group);
+    say(`${described(work)}: ${isKept ? "to keep" : "undecided"}`);
   }
 
   function group(found) {
@@ -208,11 +173,11 @@ export function makeDuplicates(section, actions) {
     const [first, ...rest] = works;
     const pressed = (name, text, isOn, onclick) =>
       make("button", { type: "button", "data-keep": name, "aria-pressed": String(isOn), onclick }, text);
-    const now = () => decision(found, decided);
+    const now = () => decisions.about(found);
+    const { isDifferent } = decisions;
     const isKept = (id) => now().kept === id;
-    const isDifferent = (id) => decided.different.includes(id);
-    const differAll = () => differ(ids, found, now().isNone);
-    const differOne = ({ id }) => differ([id], found, isDifferent(id));
+    const differAll = () => decisions.differ(ids, found, now().isNone);
+    const differOne = ({ id }) => decisions.differ([id], found, isDifferent(id));
     const several = works.length > 2;
     const look = (work, other) =>
       actions.among(work, ids, other, (of) => [
@@ -287,24 +252,16 @@ export function makeDuplicates(section, actions) {
   async function exportIt() {
     try {
       await render(); // the file has the groups that are shown
-      download(await api.exportedDuplicates(index, decided), "duplicates.csv");
-      actions.say("Saved");
+      download(await api.exportedDuplicates(index, decisions.all), "duplicates.csv");
+      say("Saved");
     } catch (error) {
-      actions.fail(error);
+      fail(error);
     }
   }
 
   async function forget() {
-    if (await actions.question("Forget all decisions about duplicates?", "Forget")) decide(NOTHING);
+    if (await actions.question("Forget all decisions about duplicates?", "Forget")) decisions.forget();
   }
-
-  whenKept(
-    () => `duplicates ${index}`,
-    () => {
-      read();
-      if (found) draw();
-    },
-  );
 
   return {
     async show(isShown, signal) {
@@ -312,44 +269,4 @@ export function makeDuplicates(section, actions) {
       if (isShown) await render(signal);
     },
   };
-}
-
-const idsOf = ({ works }) => works.map(({ id }) => id);
-
-const without = (all, some) => all.filter((each) => !some.includes(each));
-
-/**
- * Return what was decided about a group, by the rule of the exported table: a pair with a work that is no
- * duplicate is none, and one work of the group is kept if pairs are left. Of a large group not all are known here.
- */
-function decision({ size, works, pairs }, { keep, different }) {
-  const isOut = (id) => different.includes(id);
-  const isNone =
-    size > works.length ? works.every(({ id }) => isOut(id)) : pairs.every(({ first, second }) => isOut(first) || isOut(second));
-  const kept = isNone ? null : (works.find(({ id }) => keep.includes(id))?.id ?? null);
-  return { isNone, kept, isDecided: isNone || kept !== null };
-}
-
-/** Say why two works are a pair, for people and exactly; `place(id)` is what one is called. */
-function evidence({ kind, bits, score, transform, first, second }, place) {
-  if (kind === "exact") return ["the same file", "The same bytes"];
-  if (transform === "cropped") return [`${place(second)} is a part of ${place(first)}`, ""];
-  if (transform === "uncropped") return [`${place(first)} is a part of ${place(second)}`, ""];
-  if (kind === "transformed") return [transform, ""];
-  if (kind === "near") return ["nearly the same picture", `Their fingerprints differ in ${bits} of 64 bits`];
-  return [score === null ? "" : "more similar than ordinary neighbors", ""];
-}
-
-/** Say what a work of a group of several is most surely a duplicate of. */
-function strongest(work, works, pairs) {
-  const order = Object.keys(KINDS);
-  const [best] = pairs
-    .filter(({ first, second }) => [first, second].includes(work.id))
-    .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || (b.score ?? 0) - (a.score ?? 0));
-  if (!best) return "";
-  const other = best.first === work.id ? best.second : best.first;
-  const number = works.findIndex(({ id }) => id === other) + 1;
-  const [said] = evidence(best, (id) => (id === work.id ? "this picture" : "that one"));
-  const score = best.score === null ? "" : `similarity ${best.score.toFixed(3)}`;
-  return [`To work ${number}: ${said}`, score].filter(Boolean).join(", ");
 }

@@ -1,7 +1,8 @@
 /** Works as files: what they can be exported as, and the menu of it. */
 
 import * as api from "./api.js";
-import { button, make } from "./dom.js";
+import { make } from "./dom.js";
+import { makeMenu } from "./menus.js";
 
 export const EXPORTS = {
   csv: "CSV for spreadsheets",
@@ -19,23 +20,9 @@ export const EXPORTS = {
  */
 export function exportMenu(save, kinds = EXPORTS, note = () => []) {
   const said = make("p", { className: "quiet note" });
-  const menu = make(
-    "details",
-    { className: "menu", ontoggle: () => menu.open && said.replaceChildren(...note()) },
-    make("summary", { "data-keep": "export" }, "Export"),
-    make(
-      "div",
-      {},
-      Object.entries(kinds).map(([kind, text]) =>
-        button(text, () => {
-          menu.open = false;
-          menu.firstElementChild.focus();
-          save(kind);
-        }),
-      ),
-      said,
-    ),
-  );
+  const entries = Object.entries(kinds).map(([kind, text]) => [text, () => save(kind)]);
+  const menu = makeMenu("export", "Export", entries, said);
+  menu.addEventListener("toggle", () => menu.open && said.replaceChildren(...note()));
   return menu;
 }
 

@@ -15,21 +15,19 @@ import { request } from "./state.js";
  * @param actions works() that are shown; collect(works).
  */
 export function makeListing(visit, actions) {
-  let answer = null; // to be exported, if it is one
-  let total = 0; // works, those included that are not shown yet
-  let isRanked = false; // then those that are shown are taken
-
   /** Say which works are taken: those shown of a ranking, else all. */
   function extent() {
+    const { isRanked, total } = listing;
     const some = isRanked ? actions.works().length : Math.min(total, MOST);
     if (some === total) return some === 1 ? "it" : `all ${count(some)}`;
     return isRanked ? `the ${count(some)} shown` : `the first ${count(some)}`;
   }
 
   /** Return the works that `extent` names. */
-  const listed = async () => (isRanked ? actions.works() : (await browse(visit, undefined, MOST)).works);
+  const listed = async () => (listing.isRanked ? actions.works() : (await browse(visit, undefined, MOST)).works);
 
   async function save(kind) {
+    const { answer } = listing;
     document.body.classList.add("busy");
     try {
       if (!answer || visit.isChecked || kind === "zip") {
@@ -49,24 +47,17 @@ export function makeListing(visit, actions) {
     document.body.classList.remove("busy");
   }
 
-  return {
-    get answer() {
-      return answer;
-    },
-    get total() {
-      return total;
-    },
-    get isRanked() {
-      return isRanked;
-    },
+  const listing = {
+    answer: null, // to be exported, if it is one
+    total: 0, // works, those included that are not shown yet
+    isRanked: false, // then those that are shown are taken
     /** Note what list there is now. */
-    set(now) {
-      ({ answer = null, total = total, isRanked = false } = now);
-    },
+    set: (now) => Object.assign(listing, { answer: null, isRanked: false }, now),
     /** Make the menu and the button that take the works elsewhere. */
     tools() {
+      const { answer, isRanked } = listing;
       const kinds = answer ? { ...EXPORTS, json: "JSON" } : EXPORTS;
-      const note = () => [total === 1 ? "Exports the work." : `Exports ${extent()} works.`];
+      const note = () => [listing.total === 1 ? "Exports the work." : `Exports ${extent()} works.`];
       const collect = async () => actions.collect(await listed());
       return [
         // A concept has a menu of its own, with the scores of its works.
@@ -85,7 +76,8 @@ export function makeListing(visit, actions) {
     },
     /** Say again in tools that were made how many works are collected. */
     recount(tools) {
-      if (total) tools.querySelector("[data-keep=collect]")?.replaceChildren(`Collect ${extent()}`);
+      if (listing.total) tools.querySelector("[data-keep=collect]")?.replaceChildren(`Collect ${extent()}`);
     },
   };
+  return listing;
 }

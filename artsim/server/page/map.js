@@ -3,18 +3,17 @@
 import { picture, work as findWork } from "./api.js";
 import { colorOf, plainColor } from "./colors.js";
 import { described, make } from "./dom.js";
+import { watchGestures } from "./gestures.js";
+import { makeLasso } from "./lasso.js";
+import { makeMapPictures } from "./mappictures.js";
 import { makeNames } from "./names.js";
 import { makePoints } from "./points.js";
+import { makeViewport } from "./viewport.js";
 
-const SIDE = 46; // pixels of a picture, at first, at most; it grows with the zoom
-const LARGEST = 150;
-const APART = 1.09; // sides between pictures that are drawn
 const REACH = 16; // pixels from a point that still mean it
-const KEPT = 900; // pictures in memory
-const FARTHEST = 400; // zoom
+const STILL = 5; // pixels that a pointer may travel in a click
 const AWAY = 0.1; // how much is seen of a point that does not meet the conditions
-const STRAIGHT = 12; // pixels of a line that may stand for a rectangle
-const LASSO = 60; // corners of an area, at most
+const MOVES = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
 
 /**
  * Draw a map on a canvas that can be moved, zoomed and clicked.
@@ -40,37 +39,16 @@ export function makeMap(points, index, options) {
   const names = makeNames();
   const tip = make("a", { className: "tip", hidden: true });
   const frame = make("div", { className: "map-frame" }, under, canvas, names.element, tip);
-  const images = new Map(); // by id, in the order of their last use
-  const spread = new Map(); // places of pictures that do not overlap, by zoom level
-  const [left, right] = ends(points.x);
-  const [bottom, top] = ends(points.y);
-  /** The map fills its frame: across and down it has scales of its own, in pixels. */
-  const scales = () => [
-    (view.zoom * (width - 2 * smallest())) / (right - left),
-    (view.zoom * (height - 2 * smallest())) / (top - bottom),
-  ];
-  const home = { x: (left + right) / 2, y: (bottom + top) / 2, zoom: 1 };
-  const view = { ...home };
-  let { pictures } = options;
-  let width = 1;
-  let height = 1;
+  const viewport = makeViewport(points);
+  const lasso = makeLasso();
+  const pictures = makeMapPictures(index, viewport, names, soon);
+  let hasPictures = options.pictures;
   let near = -1; // the point under the pointer
   let waiting = false;
   let isDrawing = false; // an area, by dragging
-  let corners = null; // of the area that is being drawn, on the screen
   let shown = [];
 
-  const smallest = () => Math.min(SIDE, Math.max(30, width / 18));
-  const side = () => Math.min(LARGEST, smallest() * Math.max(1, view.zoom) ** 0.45);
-  const placed = (x, y, [across, down] = scales()) => [
-    width / 2 + (x - view.x) * across,
-    height / 2 - (y - view.y) * down,
-  ];
-  const toScreen = (at, by) => placed(points.x[at], points.y[at], by);
-  const toMap = ([x, y], [across, down] = scales()) => [
-    view.x + (x - width / 2) / across,
-    view.y - (y - height / 2) / down,
-  ];
+  const toScreen = (at, by) => viewport.placed(points.x[at], points.y[at], by);
 
   function isMet(at) {
     return points.met === null || points.met[at] === 1;
@@ -93,6 +71,7 @@ export function makeMap(points, index, options) {
       order.map((at) => points.y[at]),
       colors,
     );
+    pictures.set(points, shown);
   }
 
   function soon() {
@@ -107,140 +86,65 @@ export function makeMap(points, index, options) {
   function draw() {
     const context = canvas.getContext("2d");
     const density = window.devicePixelRatio || 1;
-    const style = getComputedStyle(canvas);
+    const accent = getComputedStyle(canvas).getPropertyValue("--accent");
+    const { width, height } = viewport;
     context.setTransform(density, 0, 0, density, 0, 0);
     context.clearRect(0, 0, width, height);
     const crowd = Math.min(1, Math.sqrt(20_000 / points.ids.length));
-    const radius = Math.min(5, Math.max(1, 2.6 * crowd * Math.sqrt(view.zoom)));
-    const [scaleX, scaleY] = scales();
-    const [shiftX, shiftY] = placed(0, 0);
+    const radius = Math.min(5, Math.max(1, 2.6 * crowd * Math.sqrt(viewport.enlarged)));
+    const by = viewport.scales();
+    const [scaleX, scaleY] = by;
+    const [shiftX, shiftY] = viewport.placed(0, 0);
     card.draw({ scaleX, scaleY: -scaleY, shiftX, shiftY }, 2 * radius, density);
-    const by = scales();
     names.place({
       width,
       height,
-      placed: (x, y) => placed(x, y, by),
-      side: pictures ? side() : 0,
+      placed: (x, y) => viewport.placed(x, y, by),
+      side: hasPictures ? viewport.side() : 0,
     });
     const plain = plainColor(Boolean(points?.values));
     for (const at of seen()) {
-      const color = points.values ? `rgb(${colorOf(points, at, plain)})` : null;
-      drawPicture(context, at, color);
+      pictures.draw(context, at, points.values ? `rgb(${colorOf(points, at, plain)})` : null);
     }
     if (near >= 0) {
       const [x, y] = toScreen(near);
-      context.strokeStyle = style.getPropertyValue("--accent");
+      context.strokeStyle = accent;
       context.lineWidth = 2.5;
       context.beginPath();
       context.arc(x, y, radius + 5, 0, 7);
       context.stroke();
     }
-    if (corners) {
-      context.strokeStyle = style.getPropertyValue("--accent");
-      context.lineWidth = 2;
-      context.setLineDash([5, 4]);
-      context.beginPath();
-      for (const corner of corners) context.lineTo(...corner);
-      context.closePath();
-      context.stroke();
-      context.setLineDash([]);
-    }
+    lasso.draw(context, accent);
   }
 
-  /** Return the place and half the size of a picture on the screen. */
-  function extent(at, by) {
-    const { naturalWidth: wide, naturalHeight: high } = images.get(points.ids[at]) ?? {};
-    const half = side() / 2;
-    const part = wide && high ? half / Math.max(wide, high) : 0; // not loaded yet: a square
-    return [...toScreen(at, by), part ? wide * part : half, part ? high * part : half];
-  }
+  const seen = () => (hasPictures ? pictures.seen() : []);
 
-  /** Return points whose pictures are seen: beside the names of groups. */
-  function seen() {
-    const by = scales();
-    return pictures ? apart().filter((at) => !names.covers(extent(at, by))) : [];
-  }
-
-  /** Return points whose pictures overlap neither each other nor names at about this zoom: the same while it moves. */
-  function apart() {
-    const by = scales();
-    const [across, down] = by;
-    const level = Math.round(Math.log2(across / side()) * 3);
-    const key = `${level} ${names.areSeen()}`;
-    if (!spread.has(key)) {
-      const wide = APART / 2 ** (level / 3); // in units of the map
-      const high = (wide * across) / down;
-      const cells = new Map(); // the point whose picture is in a cell
-      const half = side() / 2;
-      const cell = (x, y) => x * 65_536 + y;
-      const found = [];
-      for (const at of shown) {
-        const [x, y] = [Math.floor(points.x[at] / wide), Math.floor(points.y[at] / high)];
-        if (cells.has(cell(x, y))) continue; // as it is for most where they are crowded
-        let isClear = true;
-        for (let dx = -1; dx <= 1 && isClear; dx++) {
-          for (let dy = -1; dy <= 1 && isClear; dy++) {
-            const other = cells.get(cell(x + dx, y + dy));
-            isClear =
-              other === undefined ||
-              Math.abs(points.x[other] - points.x[at]) >= wide ||
-              Math.abs(points.y[other] - points.y[at]) >= high;
-          }
-        }
-        if (!isClear || names.covers([...toScreen(at, by), half, half])) continue;
-        cells.set(cell(x, y), at);
-        found.push(at);
-      }
-      spread.set(key, found);
-    }
-    const beyond = side();
-    return spread.get(key).filter((at) => {
-      const [x, y] = toScreen(at, by);
-      return x > -beyond && y > -beyond && x < width + beyond && y < height + beyond;
-    });
-  }
-
-  function drawPicture(context, at, color) {
-    const image = loadPicture(points.ids[at]);
-    if (!image.complete || !image.naturalWidth) return;
-    const [x, y] = toScreen(at);
-    const by = side() / Math.max(image.naturalWidth, image.naturalHeight);
-    const [w, h] = [image.naturalWidth * by, image.naturalHeight * by];
-    if (color) {
-      context.fillStyle = color;
-      context.fillRect(x - w / 2 - 2.5, y - h / 2 - 2.5, w + 5, h + 5);
-    }
-    context.drawImage(image, x - w / 2, y - h / 2, w, h);
-  }
-
-  function loadPicture(id) {
-    let image = images.get(id);
-    images.delete(id);
-    if (!image) {
-      image = new Image();
-      image.onload = soon;
-      image.src = picture(index, id);
-    }
-    images.set(id, image);
-    if (images.size > KEPT) images.delete(images.keys().next().value);
-    return image;
-  }
-
-  /** Return the work at a place: a picture that covers it, or the nearest point. */
-  function find(x, y) {
+  /** Return the shown point with the least distance, if it is below a limit; -1 if none is. */
+  function nearest(distance, limit) {
     let best = -1;
-    let least = REACH;
-    const by = scales();
-    for (const at of seen()) {
-      const [px, py] = toScreen(at, by);
-      if (Math.max(Math.abs(px - x), Math.abs(py - y)) <= side() / 2 - 3) return at;
-    }
+    let least = limit;
     for (const at of shown) {
-      const [px, py] = toScreen(at, by);
-      const away = Math.hypot(px - x, py - y);
+      const away = distance(at);
       if (away < least) [best, least] = [at, away];
     }
     return best;
+  }
+
+  /** Return the work at a place: a picture that covers it, or the nearest point. */
+  function find([x, y]) {
+    const by = viewport.scales();
+    const away = (at, distance) => {
+      const [atX, atY] = toScreen(at, by);
+      return distance(Math.abs(atX - x), Math.abs(atY - y));
+    };
+    const covers = seen().find((at) => away(at, Math.max) <= viewport.side() / 2 - 3);
+    return covers ?? nearest((at) => away(at, Math.hypot), REACH);
+  }
+
+  /** Return the point nearest to the middle, of those that meet the conditions. */
+  function middle() {
+    const [x, y] = viewport.middle;
+    return nearest((at) => Math.hypot(points.x[at] - x, points.y[at] - y), Infinity);
   }
 
   async function point(at) {
@@ -269,105 +173,56 @@ export function makeMap(points, index, options) {
 
   function place() {
     if (near < 0) return;
+    const { width, height } = viewport;
     const [x, y] = toScreen(near);
     tip.style.left = `${Math.min(Math.max(x + 22, 8), Math.max(8, width - 190))}px`;
     tip.style.top = `${Math.min(Math.max(y - 60, 8), Math.max(8, height - 250))}px`;
   }
 
-  function zoom(by, x = width / 2, y = height / 2) {
-    const before = toMap([x, y]);
-    view.zoom = Math.min(FARTHEST, Math.max(0.8, view.zoom * by));
-    const after = toMap([x, y]);
-    view.x += before[0] - after[0];
-    view.y += before[1] - after[1];
+  /** Return what changes the view, and draws it. */
+  const drawn = (change) => (...by) => {
+    change(...by);
     place();
     soon();
-  }
-
-  function move(dx, dy) {
-    const [across, down] = scales();
-    view.x = Math.min(right, Math.max(left, view.x - dx / across));
-    view.y = Math.min(top, Math.max(bottom, view.y + dy / down));
-    place();
-    soon();
-  }
-
-  function reset() {
-    Object.assign(view, home);
-    place();
-    soon();
-  }
-
-  /** End an area that was drawn: it is handed on in units of the map, with few corners. */
-  function enclose() {
-    const drawn = corners;
-    corners = null;
-    soon();
-    const step = Math.max(1, Math.ceil(drawn.length / LASSO));
-    const kept = isStraight(drawn) ? rectangle(drawn) : drawn.filter((_, at) => at % step === 0);
-    if (kept.length < 3) return;
-    options.lassoed(kept.map((at) => toMap(at).map((part) => Number(part.toFixed(3)))));
-  }
-
-  const pointers = new Map(); // where each finger is
-  let traveled = 0;
-  const local = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
   };
-  canvas.addEventListener("pointerdown", (event) => {
-    pointers.set(event.pointerId, local(event));
-    canvas.setPointerCapture(event.pointerId);
-    if (pointers.size === 1) traveled = 0;
-    if ((isDrawing || event.shiftKey) && pointers.size === 1) corners = [local(event)];
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = local(event);
-    const before = pointers.get(event.pointerId);
-    if (!before) {
-      point(find(x, y));
-      return;
-    }
-    const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-    traveled += Math.hypot(x - before[0], y - before[1]);
-    if (corners) {
-      corners.push([x, y]);
-      soon();
-    } else if (others.length) {
-      const apartNow = Math.hypot(x - others[0][0], y - others[0][1]);
-      const apartBefore = Math.hypot(before[0] - others[0][0], before[1] - others[0][1]);
-      zoom(apartNow / Math.max(1, apartBefore), (x + others[0][0]) / 2, (y + others[0][1]) / 2);
-    } else move(x - before[0], y - before[1]);
-    pointers.set(event.pointerId, [x, y]);
-  });
-  canvas.addEventListener("pointerup", (event) => {
-    pointers.delete(event.pointerId);
-    if (corners) return enclose();
-    if (traveled > 5 || pointers.size) return;
-    const at = find(...local(event));
-    // A finger first sees what it touched; the tip leads on.
-    if (event.pointerType === "touch") point(at);
-    else if (at >= 0) options.go(points.ids[at], event);
-  });
-  canvas.addEventListener("pointercancel", (event) => {
-    pointers.delete(event.pointerId);
-    corners = null;
+  const zoom = drawn(viewport.zoom);
+  const move = drawn(viewport.move);
+  const reset = drawn(viewport.reset);
+
+  watchGestures(canvas, {
+    zoom,
+    move,
+    began(at, { shiftKey }) {
+      if (isDrawing || shiftKey) lasso.begin(at);
+    },
+    dragged(at) {
+      const draws = lasso.add(at);
+      if (draws) soon();
+      return draws;
+    },
+    hovered: (at) => point(find(at)),
+    ended(place, event, traveled) {
+      const corners = lasso.end();
+      if (corners) {
+        soon();
+        // In units of the map.
+        const area = corners.map((corner) => viewport.toMap(corner).map((part) => Number(part.toFixed(3))));
+        if (area.length) options.lassoed(area);
+        return;
+      }
+      if (traveled > STILL) return;
+      const at = find(place);
+      // A finger first sees what it touched; the tip leads on.
+      if (event.pointerType === "touch") point(at);
+      else if (at >= 0) options.go(points.ids[at], event);
+    },
+    canceled: lasso.drop,
   });
   canvas.addEventListener("pointerleave", (event) => {
     if (event.pointerType !== "touch" && !tip.contains(event.relatedTarget)) point(-1);
   });
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      event.preventDefault();
-      zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), ...local(event));
-    },
-    { passive: false },
-  );
   canvas.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[
-      event.key
-    ];
+    const by = MOVES[event.key];
     if (by) move(...by);
     else if (event.key === "+" || event.key === "=") zoom(1.4);
     else if (event.key === "-") zoom(1 / 1.4);
@@ -379,25 +234,14 @@ export function makeMap(points, index, options) {
     soon();
   });
 
-  /** Return the point nearest to the middle, of those that meet the conditions. */
-  function middle() {
-    let best = -1;
-    let least = Infinity;
-    for (const at of shown) {
-      const away = Math.hypot(points.x[at] - view.x, points.y[at] - view.y);
-      if (away < least) [best, least] = [at, away];
-    }
-    return best;
-  }
-
   new ResizeObserver(() => {
     const density = window.devicePixelRatio || 1;
-    [width, height] = [frame.clientWidth, frame.clientHeight];
+    [viewport.width, viewport.height] = [frame.clientWidth, frame.clientHeight];
     for (const each of [under, canvas]) {
-      each.width = width * density;
-      each.height = height * density;
+      each.width = viewport.width * density;
+      each.height = viewport.height * density;
     }
-    spread.clear();
+    pictures.spread();
     draw();
   }).observe(frame);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
@@ -412,7 +256,7 @@ export function makeMap(points, index, options) {
     reset,
     name(groups) {
       names.set(groups);
-      spread.clear();
+      pictures.spread();
       soon();
     },
     draws(on) {
@@ -420,39 +264,15 @@ export function makeMap(points, index, options) {
       canvas.classList.toggle("drawing", on);
     },
     show(on) {
-      pictures = on;
+      hasPictures = on;
       soon();
     },
     update(others) {
       points = others;
       load();
-      spread.clear();
+      pictures.spread();
       point(-1);
       soon();
     },
   };
-}
-
-/** Return whether a line on the screen encloses nothing worth it, as from corner to corner. */
-function isStraight(line) {
-  const [[x, y], [toX, toY]] = [line[0], line.at(-1)];
-  const long = Math.hypot(toX - x, toY - y);
-  const away = ([atX, atY]) => Math.abs((toX - x) * (atY - y) - (toY - y) * (atX - x)) / long;
-  return long > STRAIGHT && line.every((at) => away(at) < long / 8);
-}
-
-/** Return the corners of the rectangle between the ends of a line. */
-function rectangle(line) {
-  const [[x, y], [toX, toY]] = [line[0], line.at(-1)];
-  return [[x, y], [toX, y], [toX, toY], [x, toY]];
-}
-
-/** The least and the greatest of numbers, a little apart even where they are all the same. */
-function ends(numbers) {
-  let [least, greatest] = [Infinity, -Infinity];
-  for (const number of numbers) {
-    if (number < least) least = number;
-    if (number > greatest) greatest = number;
-  }
-  return [least, Math.max(greatest, least + 1e-3)];
 }

@@ -4,6 +4,7 @@ import { groups as findGroups, map as findMap } from "./api.js";
 import { columnName, commands, count, make, many } from "./dom.js";
 import { GRADIENT, classColor } from "./colors.js";
 import { makeMap } from "./map.js";
+import { say } from "./notices.js";
 import { choice } from "./options.js";
 import { filters } from "./state.js";
 
@@ -13,8 +14,8 @@ const CENTURY = "century of "; // a column of years, as the server names it
  * Show the map of an index.
  *
  * @param section The element.
- * @param actions href(id), go(id, event), change(changes), say(text); tools(works) makes what else can
- *   be done with so many works.
+ * @param actions href(id), go(id, event), change(changes); tools(works) makes what else can be done
+ *   with so many works.
  */
 export function makeMapView(section, actions) {
   let drawn = null; // the frame, and what is in it
@@ -158,7 +159,7 @@ export function makeMapView(section, actions) {
     const { legend } = drawn;
     if (legend.scrollWidth > legend.clientWidth) legend.tabIndex = 0; // on a phone, for the arrow keys
     else legend.removeAttribute("tabindex");
-    actions.say(`Map of ${heading}`);
+    say(`Map of ${heading}`);
   };
 }
 

@@ -1,11 +1,32 @@
-/** Menus: they open inside the window, and a click elsewhere closes them. */
+/** Menus of buttons: they open inside the window, and a click elsewhere closes them. */
 
-import { byId } from "./dom.js";
+import { button, byId, make } from "./dom.js";
 
 const EDGE = 8; // pixels between a menu and the window's edge
 
 const openMenus = () =>
   /** @type {NodeListOf<HTMLDetailsElement>} */ (document.querySelectorAll("details.menu[open]"));
+
+/**
+ * Make a menu.
+ *
+ * @param keep What finds it again after a redraw.
+ * @param title What opens it.
+ * @param entries A text each, and what it does.
+ * @param more What comes below them, if anything.
+ */
+export function makeMenu(keep, title, entries, more = null) {
+  const opener = make("summary", { "data-keep": keep }, title);
+  const buttons = entries.map(([text, run]) =>
+    button(text, () => {
+      menu.open = false;
+      opener.focus();
+      run();
+    }),
+  );
+  const menu = make("details", { className: "menu" }, opener, make("div", {}, buttons, more));
+  return menu;
+}
 
 /** Listen for what opens and closes menus. */
 export function watchMenus() {

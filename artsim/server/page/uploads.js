@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, make, show } from "./dom.js";
+import { fail, say } from "./notices.js";
 
 const SIDE = 900; // pixels of the copy that is shown
 const KEY = "artsim upload "; // where the copies outlive a reload
@@ -10,7 +11,7 @@ const KEY = "artsim upload "; // where the copies outlive a reload
  * Listen for pictures.
  *
  * @param actions ready() waits for the page; index() gives its name; isAllowed() says whether it
- *   takes pictures; ask(terms, isAdded) searches with them; say(text), fail(error).
+ *   takes pictures; ask(terms, isAdded) searches with them.
  */
 export function makeUploads(actions) {
   const copies = new Map(); // addresses of copies, by upload
@@ -22,19 +23,19 @@ export function makeUploads(actions) {
     if (!pictures.length) return;
     await actions.ready(); // it may have been quicker than the page
     if (!actions.isAllowed()) {
-      actions.fail(
+      fail(
         new Error("This index cannot be searched with a picture: its vectors were computed elsewhere."),
       );
       return;
     }
     document.body.classList.add("busy");
-    actions.say("Sending the picture");
+    say("Sending the picture");
     try {
       const terms = await Promise.all(pictures.map(send));
       actions.ask(terms, added);
     } catch (error) {
       document.body.classList.remove("busy");
-      actions.fail(error);
+      fail(error);
     }
   }
 

@@ -1,8 +1,9 @@
 /** A work in full: its picture to zoom into, next to the query, its regions, its record. */
 
 import * as api from "./api.js";
-import { aboutRegions, asText, columnName, count, described, headline, identified, inFocus, make, percentile, whereabouts } from "./dom.js";
+import { aboutRegions, count, described, headline, identified, inFocus, make, percentile, whereabouts } from "./dom.js";
 import { boxOf } from "./grid.js";
+import { differences, duplicatesOf, recordOf } from "./record.js";
 import { makePane, wholeView } from "./zoom.js";
 
 const MOVES = { ArrowLeft: [80, 0], ArrowRight: [-80, 0], ArrowUp: [0, 80], ArrowDown: [0, -80] };
@@ -249,6 +250,7 @@ export function makeViewer(dialog, actions) {
     }
   }
 
+  /** Make what is known of a work, and what can be done with it. */
   function parts(found) {
     const does = (text, run) => button(text, text, (event) => {
       dialog.close();
@@ -256,84 +258,16 @@ export function makeViewer(dialog, actions) {
     });
     const box = boxOf(work);
     const isQuery = actions.terms().some(({ id }) => id === found.id);
-    // What the lines above say is not said again.
-    const rows = Object.entries(found.metadata)
-      .filter(([name, value]) => !found.captioned.includes(name) && !isSize(name, value, found))
-      .map(([name, value]) => [columnName(name), asText(value)]);
-    const lines = [
-      found.title ? [found.artist, found.date].filter(Boolean).join(", ") : "",
-      [found.accession, found.credit, found.rights].filter(Boolean).join(" · "),
+    const buttons = [
+      does("Find similar works", actions.go),
+      box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
+      isQuery ? null : does("Add to the query", actions.plus),
+      isQuery || !actions.isAnswer() ? null : does("Subtract from the query", actions.minus),
+      ...(actions.others?.(found) ?? []),
     ];
-    return [
-      ...lines.filter(Boolean).map((line) => make("p", { className: "by" }, line)),
-      found.link
-        ? make(
-            "p",
-            {},
-            make(
-              "a",
-              { href: found.link, rel: "noreferrer noopener", target: "_blank" },
-              "Page of the museum",
-            ),
-          )
-        : "",
-      make(
-        "p",
-        { className: "does" },
-        does("Find similar works", actions.go),
-        box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
-        isQuery ? null : does("Add to the query", actions.plus),
-        isQuery || !actions.isAnswer() ? null : does("Subtract from the query", actions.minus),
-        actions.others?.(found) ?? [],
-      ),
-      others(found),
-      make(
-        "table",
-        {},
-        make(
-          "tbody",
-          {},
-          [["ID", found.id], ["Pixels", pixels(found)], ["File", fileOf(found)], ...rows]
-            .filter(([, value]) => value)
-            .map(([name, value]) =>
-              make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, linked(value))),
-            ),
-        ),
-      ),
-    ];
-  }
-
-  /** Show the known duplicates of a work; a click compares the two. */
-  function others(found) {
-    const all = found.others ?? [];
-    if (!all.length) return "";
-    const { kind } = all[0];
-    const pictures = all.length === 1 ? "Another picture" : "Other pictures";
-    const sure = `${pictures} of this work${kind === "same-work" ? "?" : ""}`; // only their vectors are similar
-    const heading = kind === "series" ? "Looks much the same" : sure;
-    const ids = [found.id, ...all.map(({ id }) => id)];
-    return make(
-      "section",
-      { "aria-label": heading },
-      make("p", { className: "quiet" }, heading),
-      make(
-        "div",
-        { className: "others" },
-        all.map((other) =>
-          make(
-            "button",
-            {
-              type: "button",
-              title: "Compare side by side",
-              "aria-label": `Compare with ${described(other)}, ${other.id}`,
-              onclick: () => present(other, { among: ids, beside: found }),
-            },
-            make("img", { src: api.picture(actions.index(), other.id), alt: "" }),
-            headline(other),
-          ),
-        ),
-      ),
-    );
+    const compareWith = (other) =>
+      present(other, { among: [found.id, ...found.others.map(({ id }) => id)], beside: found });
+    return recordOf(found, buttons, duplicatesOf(found, actions.index(), compareWith));
   }
 
   return {
@@ -349,44 +283,6 @@ export function makeViewer(dialog, actions) {
   };
 }
 
-const pixels = ({ width, height }) => `${width} × ${height}`;
-
-/** Return format and size of a work's file, as far as they are known. */
-function fileOf({ file: { format, bytes } }) {
-  const size = bytes === null ? "" : bytes < 1e6 ? `${count(Math.ceil(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
-  return [format, size].filter(Boolean).join(", ");
-}
-
-/** Say in which columns the records of two works differ, the one on the left first. */
-function differences(left, right) {
-  const sides = [left, right];
-  const predicted = sides.flatMap((work) => work.predicted); // says nothing of which is the better picture
-  const columns = new Set(sides.flatMap(({ metadata }) => Object.keys(metadata)));
-  const rows = [
-    ["Pixels", ...sides.map(pixels)],
-    ["File", ...sides.map(fileOf)],
-    ...[...columns]
-      .filter((name) => !predicted.includes(name) && !sides.every((work) => isSize(name, work.metadata[name], work)))
-      .map((name) => [columnName(name), ...sides.map(({ metadata }) => asText(metadata[name]))]),
-  ].filter(([, one, other]) => one !== other);
-  if (!rows.length) return make("p", { className: "differences quiet" }, "Their records say the same.");
-  const head = make("tr", {}, make("td", {}), sides.map(({ id }) => make("th", { scope: "col" }, id)));
-  const body = rows.map(([name, ...values]) =>
-    make(
-      "tr",
-      {},
-      make("th", { scope: "row" }, name),
-      values.map((value) => make("td", {}, value || "no value")),
-    ),
-  );
-  return make(
-    "section",
-    { className: "differences", "aria-label": "Differences" },
-    make("p", { className: "quiet" }, "Where they differ"),
-    make("table", {}, make("thead", {}, head), make("tbody", {}, body)),
-  );
-}
-
 /** Return what is written under the picture that a work is compared with. */
 function captionOf(query, named) {
   const text = make("span", {}, query.name);
@@ -400,20 +296,10 @@ function captionOf(query, named) {
   return text;
 }
 
-/** Return whether a column only repeats the size of the picture's file. */
-const isSize = (name, value, { width, height }) =>
-  (name === "width_catalog" && value === width) || (name === "height_catalog" && value === height);
-
 /** Return score and percentile of a match. */
 function figures({ score, percentile: rank }) {
   const found = [`score ${score.toFixed(3)}`, rank === null ? "" : `percentile ${percentile(rank)}`];
   return found.filter(Boolean).join(", ");
-}
-
-/** Return a value of a record; an address on the web as a link. */
-function linked(value) {
-  if (!/^https?:\/\/\S+$/.test(value)) return value;
-  return make("a", { href: value, rel: "noreferrer noopener", target: "_blank" }, value);
 }
 
 /** Return the first picture of the query, as a pane shows it; undefined if there is none. */

@@ -10,32 +10,26 @@ import * as states from "./state.js";
  * @param draw Draws it; focus: whether the works get the focus.
  */
 export function makeVisit(draw) {
-  let indexes = [];
-  let state = states.START;
   let isLeaving = false; // while Back takes the page to another state
 
-  return {
-    get indexes() {
-      return indexes;
-    },
-    get state() {
-      return state;
-    },
+  const visit = {
+    indexes: [],
+    state: states.START,
     /** The index that is shown, as the server describes it. */
     get index() {
-      return indexes.find((each) => each.name === state.index);
+      return visit.indexes.find((each) => each.name === visit.state.index);
     },
     /** Whether the details of the matches were checked. */
     get isChecked() {
-      return state.verified && states.canVerify(state, this.index);
+      return visit.state.verified && states.canVerify(visit.state, visit.index);
     },
     /** Read which indexes there are, and what they have. */
     async load() {
-      indexes = await api.indexes();
+      visit.indexes = await api.indexes();
     },
     /** Read the state from the address, and from what history kept next to it. */
     read(kept) {
-      state = states.read(location.search, kept, indexes);
+      visit.state = states.read(location.search, kept, visit.indexes);
     },
     /** Follow Back or Forward. What was typed and not yet looked for is dropped. */
     back(kept) {
@@ -43,14 +37,14 @@ export function makeVisit(draw) {
       dropWaiting();
       if (inFocus()?.matches("input:not([type=checkbox])")) inFocus().blur();
       isLeaving = false;
-      this.read(kept);
+      visit.read(kept);
     },
     /** Return the address of a changed state. */
-    address: (changes) => states.address({ ...state, ...changes }),
+    address: (changes) => states.address({ ...visit.state, ...changes }),
     /** Change the state where it is, without drawing it. */
     amend(changes) {
-      state = { ...state, ...changes };
-      history.replaceState(history.state, "", states.address(state));
+      visit.state = { ...visit.state, ...changes };
+      history.replaceState(history.state, "", states.address(visit.state));
     },
     /**
      * Go to a changed state; the browser's Back leads to the one before.
@@ -64,9 +58,9 @@ export function makeVisit(draw) {
       const narrows = Object.keys(changes).some((key) => key !== "k" && key !== "color");
       if (narrows && changes.k === undefined) changes = { ...changes, k: states.PAGE };
       if (!replaces) history.replaceState({ ...history.state, scroll: scrollY }, "");
-      state = { ...state, ...changes };
-      const address = states.address(state);
-      const kept = states.keep(state);
+      visit.state = { ...visit.state, ...changes };
+      const address = states.address(visit.state);
+      const kept = states.keep(visit.state);
       if (replaces) history.replaceState(kept, "", address);
       else if (kept || address !== location.pathname + location.search) {
         history.pushState(kept, "", address);
@@ -77,4 +71,5 @@ export function makeVisit(draw) {
       return draw({ focus });
     },
   };
+  return visit;
 }

@@ -2,6 +2,7 @@
 
 import { part, picture, work as findWork } from "./api.js";
 import { make, outline } from "./dom.js";
+import { watchGestures } from "./gestures.js";
 
 const COPY = 1024; // pixels of the longer side of what is shown first
 const DEEPEST = 4; // pixels of the screen for one of the picture
@@ -139,39 +140,11 @@ export function makePane(shown, view, changed) {
     changed();
   }
 
-  const fingers = new Map();
-  const local = (event) => {
-    const place = pane.getBoundingClientRect();
-    return [event.clientX - place.left, event.clientY - place.top];
-  };
-  pane.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    fingers.set(event.pointerId, local(event));
-    pane.setPointerCapture(event.pointerId);
+  watchGestures(pane, { zoom, move, takes: ({ button }) => button === 0 });
+  pane.addEventListener("dblclick", (event) => {
+    const { left, top } = pane.getBoundingClientRect();
+    zoom(view.zoom > 1.01 ? 1 / view.zoom : 2.5, event.clientX - left, event.clientY - top);
   });
-  pane.addEventListener("pointermove", (event) => {
-    const before = fingers.get(event.pointerId);
-    if (!before) return;
-    const [x, y] = local(event);
-    const [other] = [...fingers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-    if (other) {
-      const apart = (from) => Math.max(1, Math.hypot(from[0] - other[0], from[1] - other[1]));
-      zoom(apart([x, y]) / apart(before), (x + other[0]) / 2, (y + other[1]) / 2);
-    } else move(x - before[0], y - before[1]);
-    fingers.set(event.pointerId, [x, y]);
-  });
-  for (const end of ["pointerup", "pointercancel"]) {
-    pane.addEventListener(end, (event) => fingers.delete(event.pointerId));
-  }
-  pane.addEventListener("dblclick", (event) => zoom(view.zoom > 1.01 ? 1 / view.zoom : 2.5, ...local(event)));
-  pane.addEventListener(
-    "wheel",
-    (event) => {
-      event.preventDefault();
-      zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.05 : 0.0015)), ...local(event));
-    },
-    { passive: false },
-  );
   const watch = new ResizeObserver(draw);
   watch.observe(pane);
 
