@@ -28,7 +28,7 @@ def main() -> int:
         package = PLACE.name.replace("-", "@")
         install = [npm, "install", "--prefix", PLACE, "--no-audit", "--no-fund", "--silent"]
         subprocess.run([*install, package], check=True)
-    modules = sorted((ROOT / "artsim/server/page").glob("*.js"))
+    modules = sorted((ROOT / "artsim/server/page").rglob("*.js"))
     return subprocess.run([compiler, *OPTIONS.split(), "", *modules], check=False).returncode
 
 

@@ -3,10 +3,12 @@
 import ast
 import re
 from collections import defaultdict
+from graphlib import TopologicalSorter
 
 from conftest import ROOT
 
 MODULES = sorted((ROOT / "artsim").rglob("*.py"))
+OF_THE_PAGE = sorted((ROOT / "artsim/server/page").rglob("*.js"))
 TREES = {
     str(file.relative_to(ROOT)): ast.parse(file.read_text(encoding="utf-8")) for file in MODULES
 }
@@ -43,15 +45,26 @@ def test_no_function_takes_more_parameters_than_are_easy_to_read():
 
 
 def test_a_long_module_says_why():
-    of_the_page = sorted((ROOT / "artsim/server/page").glob("*.js"))
     found = []
-    for file in [*MODULES, *of_the_page]:
+    for file in [*MODULES, *OF_THE_PAGE]:
         name, text = str(file.relative_to(ROOT)), file.read_text(encoding="utf-8")
         count = len(text.splitlines())
         doc = (ast.get_docstring(TREES[name]) or "") if name in TREES else text.partition("*/")[0]
         if count > _LONG and "one module because" not in doc:
             found.append(f"{name} has {count} lines")
     assert found == []
+
+
+def test_the_rooms_of_the_page_look_only_down():
+    below = defaultdict(set)
+    for file in OF_THE_PAGE:
+        for path in re.findall(r'^import .* from "(.+)";$', file.read_text("utf-8"), re.MULTILINE):
+            used = (file.parent / path).resolve()
+            assert used in OF_THE_PAGE, f"{file} imports {path}"
+            if used.parent != file.parent:
+                below[file.parent.name].add(used.parent.name)
+    order = list(TopologicalSorter(below).static_order())  # a circle is a CycleError
+    assert (order[0], order[-1]) == ("basics", "page")
 
 
 def test_a_public_class_has_a_name_of_its_own():

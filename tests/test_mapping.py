@@ -147,7 +147,7 @@ def test_of_many_values_those_of_the_works_that_are_chosen_have_colors(tmp_path)
 
 
 def test_colors_are_far_from_each_other_and_from_the_paper_by_day_and_by_night():
-    text = (PAGE / "colors.js").read_text()
+    text = (PAGE / "map/colors.js").read_text()
     colors = re.findall("#[0-9a-f]{6}", text)
     assert tuple(colors) == report_map._COLORS  # 'artsim map --png' has the same
     assert len(colors) == 16

@@ -683,7 +683,7 @@ def test_the_viewer_loads_the_part_in_sight_as_sharp_as_its_file(page):
     expect(page.get_by_role("dialog").locator(".whole")).to_be_visible()
     asked = page.evaluate(
         """async () => {
-            const { makePane, wholeView } = await import("/page/zoom.js");
+            const { makePane, wholeView } = await import("/page/viewer/zoom.js");
             const size = {width: 4000, height: 1000};
             const work = {index: "details", id: "both.png", name: "both", ...size};
             const pane = makePane(work, {...wholeView(), zoom: 4}, () => {});

@@ -26,7 +26,7 @@ def page(browser, address):  # noqa: F811 - the fixture
 
 
 def test_no_question_is_a_box_of_the_browser():
-    for file in PAGE.glob("*.js"):
+    for file in PAGE.rglob("*.js"):
         assert re.findall(r"(?<![\w.])(?:confirm|prompt|alert)\(", file.read_text()) == []
 
 

@@ -105,7 +105,7 @@ def _describe(room: Room, number: int, group: Group) -> dict[str, Any]:
 def _export(room: Room, known: KeptGroups, wanted: DecisionsIn) -> str:
     """Write a row for each pair; works that are decided about are named by their ids.
 
-    The page shows decisions by the same rule: `decision` in `page/decisions.js`.
+    The page shows decisions by the same rule: `decision` in `page/duplicates/decisions.js`.
     """
     groups = [known.group(number) for number in range(len(known))]
     rows = np.unique([row for group in groups for row in group.works]).astype(np.int64).tolist()

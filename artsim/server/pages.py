@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parent / "page"
 OPEN = ("/page/style.css", "/page/icon.svg")  # of the page that is shown without a token
 
-_OF_WORK = re.compile(r"-?\d*\.?\d+(?:@[\d.,]+)?:id:(.*)", re.DOTALL)  # as state.js writes a term
+# A work among the terms of an address, as `page/visit/state.js` writes them.
+_OF_WORK = re.compile(r"-?\d*\.?\d+(?:@[\d.,]+)?:id:(.*)", re.DOTALL)
 
 
 def front_page(request: Request) -> HTMLResponse:
@@ -35,7 +36,7 @@ def front_page(request: Request) -> HTMLResponse:
             reason = f"There is no work “{found[1]}” in the collection “{room.name}”."
             return missing_page(request, reason, room.name)
     # All modules are named, so that they are loaded at once, not each when another imports it.
-    modules = sorted(each.name for each in PAGE.glob("*.js"))
+    modules = sorted(each.relative_to(PAGE).as_posix() for each in PAGE.rglob("*.js"))
     return _page("index.html", 200, base=_base(request), title=_title(request), modules=modules)
 
 

@@ -1,33 +1,33 @@
 /** The page: its parts, what joins them, and the drawing of a state by all of them. */
 
-import * as api from "./api.js";
-import { makeAsking } from "./asking.js";
-import { makeChips } from "./chips.js";
-import { makeCollection } from "./collect.js";
-import { makeDialogs } from "./dialog.js";
-import { byId, show } from "./dom.js";
-import { makeDuplicates } from "./duplicates.js";
-import { makeGrid } from "./grid.js";
+import * as api from "./basics/api.js";
+import { makeDialogs } from "./basics/dialog.js";
+import { byId, show } from "./basics/dom.js";
+import { watchMenus } from "./basics/menus.js";
+import { clearNotices, fail } from "./basics/notices.js";
+import { whenNear } from "./basics/scrolling.js";
+import { makeCollection } from "./collection/collection.js";
+import { makeDuplicates } from "./duplicates/duplicates.js";
 import { makeHeader } from "./header.js";
 import { keyTable, watchKeys } from "./keys.js";
-import { makeListing } from "./listing.js";
-import { makeMapView } from "./mapview.js";
-import { watchMenus } from "./menus.js";
-import { clearNotices, fail } from "./notices.js";
-import { makeQuerybar } from "./querybar.js";
-import { makeRefine } from "./refine.js";
-import { makeResults } from "./results.js";
-import { whenNear } from "./scrolling.js";
-import { setSize } from "./sizes.js";
-import * as states from "./state.js";
-import { makeTeach } from "./teach.js";
-import { makeTools } from "./tools.js";
-import { makeTray } from "./tray.js";
-import { makeUploads } from "./uploads.js";
-import { makeViewer } from "./viewer.js";
-import { makeViewing } from "./viewing.js";
-import { keepFocus, showsWorks } from "./views.js";
-import { makeVisit } from "./visit.js";
+import { makeMapView } from "./map/mapview.js";
+import { makeChips } from "./query/chips.js";
+import { makeQuerybar } from "./query/querybar.js";
+import { makeTray } from "./query/tray.js";
+import { makeUploads } from "./query/uploads.js";
+import { makeGrid } from "./results/grid.js";
+import { makeListing } from "./results/listing.js";
+import { makeRefine } from "./results/refine.js";
+import { makeResults } from "./results/results.js";
+import { setSize } from "./results/sizes.js";
+import { makeTools } from "./results/tools.js";
+import { makeTeach } from "./teach/teach.js";
+import { makeViewer } from "./viewer/viewer.js";
+import { makeAsking } from "./visit/asking.js";
+import * as states from "./visit/state.js";
+import { makeViewing } from "./visit/viewing.js";
+import { keepFocus, showsWorks } from "./visit/views.js";
+import { makeVisit } from "./visit/visit.js";
 
 // --- parts --------------------------------------------------------------------------------
 

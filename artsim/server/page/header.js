@@ -1,10 +1,10 @@
 /** The top of the page: the collections, the boxes that take words, and the views. */
 
-import * as api from "./api.js";
-import { byId, count, later, make, show } from "./dom.js";
-import { goElsewhere } from "./elsewhere.js";
-import { fail } from "./notices.js";
-import { START, VIEWS, readWords } from "./state.js";
+import * as api from "./basics/api.js";
+import { byId, count, later, make, show } from "./basics/dom.js";
+import { fail } from "./basics/notices.js";
+import { goElsewhere } from "./visit/elsewhere.js";
+import { START, VIEWS, readWords } from "./visit/state.js";
 
 const TYPING = 250; // milliseconds without a key after which words are looked for
 

@@ -1,9 +1,9 @@
 /** The keys of the page, and the list of all keys. Those of a work are in the grid, those of the viewer in it. */
 
-import { byId, make, show } from "./dom.js";
-import { cardsOf } from "./grid.js";
-import { closeMenus } from "./menus.js";
-import { placeOf, showsWorks } from "./views.js";
+import { byId, make, show } from "./basics/dom.js";
+import { closeMenus } from "./basics/menus.js";
+import { cardsOf } from "./results/grid.js";
+import { placeOf, showsWorks } from "./visit/views.js";
 
 const KEYS = [
   ["/", "Search by words, or choose a picture"],
