@@ -451,6 +451,7 @@ def test_an_uploaded_picture_and_its_detail_are_queries(page):
     shows_first(page, 300)  # between red and blue
     assert "q=" not in page.url  # a visitor who opens the link has no such picture
     stage = page.locator(".stage")
+    stage.locator("img").evaluate("image => image.decode()")  # the stage takes its shape
     box = stage.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.1)
     page.mouse.down()
