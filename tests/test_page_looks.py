@@ -279,7 +279,7 @@ def test_more_works_come_though_a_busy_browser_reports_late_what_is_near(page):
                 observe() {}
             };
             const app = document.querySelector("script").src;
-            const { whenNear } = await import(app.replace("app", "scrolling"));
+            const { whenNear } = await import(app.replace("app", "basics/scrolling"));
             let called = 0;
             whenNear(document.body, async () => { called += 1; return false; });
             globalThis.IntersectionObserver = usual;
