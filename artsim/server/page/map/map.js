@@ -119,32 +119,26 @@ export function makeMap(points, index, options) {
 
   const seen = () => (hasPictures ? pictures.seen() : []);
 
-  /** Return the shown point with the least distance, if it is below a limit; -1 if none is. */
-  function nearest(distance, limit) {
+  /** Return the shown point nearest to a place of the map, if it is nearer than a limit, by these scales; -1 if none is. */
+  function nearest([x, y], limit = Infinity, [across, down] = [1, 1]) {
     let best = -1;
     let least = limit;
     for (const at of shown) {
-      const away = distance(at);
+      const away = Math.hypot((points.x[at] - x) * across, (points.y[at] - y) * down);
       if (away < least) [best, least] = [at, away];
     }
     return best;
   }
 
-  /** Return the work at a place: a picture that covers it, or the nearest point. */
+  /** Return the work at a place of the screen: a picture that covers it, or the nearest point. */
   function find([x, y]) {
     const by = viewport.scales();
-    const away = (at, distance) => {
+    const half = viewport.side() / 2 - 3;
+    const covers = seen().find((at) => {
       const [atX, atY] = toScreen(at, by);
-      return distance(Math.abs(atX - x), Math.abs(atY - y));
-    };
-    const covers = seen().find((at) => away(at, Math.max) <= viewport.side() / 2 - 3);
-    return covers ?? nearest((at) => away(at, Math.hypot), REACH);
-  }
-
-  /** Return the point nearest to the middle, of those that meet the conditions. */
-  function middle() {
-    const [x, y] = viewport.middle;
-    return nearest((at) => Math.hypot(points.x[at] - x, points.y[at] - y), Infinity);
+      return Math.max(Math.abs(atX - x), Math.abs(atY - y)) <= half;
+    });
+    return covers ?? nearest(viewport.toMap([x, y], by), REACH, by);
   }
 
   async function point(at) {
@@ -230,7 +224,7 @@ export function makeMap(points, index, options) {
     else if (event.key === "Enter" && near >= 0) return options.go(points.ids[near], event);
     else return;
     event.preventDefault();
-    point(middle());
+    point(nearest(viewport.middle));
     soon();
   });
 
