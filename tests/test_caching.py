@@ -9,7 +9,7 @@ from test_image_service import museum as scans  # noqa: F401 - a fixture
 from test_server import ROOM, Visitor, encoder, museum, search, store  # noqa: F401 - fixtures
 
 from artsim.cli import cli
-from artsim.server import Limits, iiif, make_app
+from artsim.server import Limits, iiif, make_app, pages
 from artsim.server.pages import PAGE
 from artsim.server.pictures import Thumbnails
 
@@ -76,10 +76,31 @@ def test_the_files_of_the_page_are_compressed_and_asked_for_each_time(visitor):
     assert (some.status_code, some.content) == (206, plain.content[:2000])
 
 
-def test_the_page_names_all_its_modules_to_load_them_at_once(visitor):
-    named = re.findall(r'<link rel="modulepreload" href="/page/(.+)">', visitor.get("/").text)
-    assert named == sorted(file.relative_to(PAGE).as_posix() for file in PAGE.rglob("*.js"))
-    assert {"app.js", "map/points.js"} <= set(named)
+def test_the_page_names_all_its_modules_to_load_them_at_once_and_only_once(visitor):
+    named = re.findall(r'<link rel="modulepreload" href="(/page/.+)">', visitor.get("/").text)
+    folder = named[0].removesuffix("app.js")
+    modules = sorted(file.relative_to(PAGE).as_posix() for file in PAGE.rglob("*.js"))
+    assert named == [folder + module for module in modules]
+    assert {"app.js", "map/points.js"} <= set(modules)
+    for file in ["style.css", *modules]:
+        found = visitor.get(folder + file)
+        assert found.text == (PAGE / file).read_text()
+        assert found.headers["cache-control"] == "max-age=31536000, immutable"
+
+
+def test_of_another_version_of_the_page_there_are_no_files(visitor):
+    assert visitor.get("/page/0123456789abcdef/app.js").status_code == 404
+
+
+def test_any_change_of_the_page_is_another_version(tmp_path, monkeypatch):
+    (tmp_path / "map").mkdir()
+    (tmp_path / "map/map.js").write_text("1")
+    monkeypatch.setattr(pages, "PAGE", tmp_path)
+    first = pages.version.__wrapped__()
+    (tmp_path / "map/map.js").write_text("2")
+    assert pages.version.__wrapped__() != first
+    (tmp_path / "map/map.js").write_text("1")
+    assert pages.version.__wrapped__() == first
 
 
 # --- pages of matches ---------------------------------------------------------------------

@@ -109,7 +109,7 @@ def test_a_filtered_list_is_exported_and_collected_as_a_whole(page, width):
 
 def test_what_is_exported_of_a_list_is_not_only_what_is_shown(page):
     page.route(
-        "**/page/visit/state.js",
+        "**/visit/state.js",
         lambda route: route.fulfill(
             response=(got := route.fetch()), body=got.text().replace("PAGE = 36", "PAGE = 4")
         ),

@@ -373,7 +373,7 @@ def test_marks_that_are_not_saved_are_never_discarded_without_a_question(page):
 def test_works_do_not_move_under_the_pointer_that_marks_them(page, width):
     page.set_viewport_size({"width": width, "height": 850})
     page.route(
-        "**/page/teach/teach.js",
+        "**/teach/teach.js",
         lambda route: route.fulfill(
             response=(got := route.fetch()), body=got.text().replace("IDLE = 1000", "IDLE = 1e7")
         ),

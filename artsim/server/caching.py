@@ -11,10 +11,11 @@ from starlette.responses import Response as Answer
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from artsim.server.pages import PAGE
+from artsim.server.pages import PAGE, version
 
 _FOR = "max-age=3600"  # an hour without asking
 _ASKS = "no-cache"  # it is kept, and asked for whether it has changed
+_FOREVER = "max-age=31536000, immutable"  # without asking
 _LEAST = 500  # bytes that are compressed
 
 
@@ -39,11 +40,15 @@ def page_files() -> ASGIApp:
 
 
 class _Files(StaticFiles):
-    """A page never mixes modules of two versions: each file is asked for, and rarely sent."""
+    """A page never mixes modules of two versions: those of the present one have it in their path.
+
+    They are kept without asking; of any other version there are none.
+    """
 
     async def get_response(self, path: str, scope: Scope) -> Answer:
-        found = await super().get_response(path, scope)
-        found.headers["cache-control"] = _ASKS
+        kept = path.removeprefix(f"{version()}/")
+        found = await super().get_response(kept, scope)
+        found.headers["cache-control"] = _FOREVER if kept != path else _ASKS
         return found
 
 

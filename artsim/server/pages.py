@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from functools import cache
 from pathlib import Path
@@ -35,9 +36,26 @@ def front_page(request: Request) -> HTMLResponse:
         if found and not room.works.has(found[1]):
             reason = f"There is no work “{found[1]}” in the collection “{room.name}”."
             return missing_page(request, reason, room.name)
+    files = f"{_base(request)}/page/{version()}"
     # All modules are named, so that they are loaded at once, not each when another imports it.
     modules = sorted(each.relative_to(PAGE).as_posix() for each in PAGE.rglob("*.js"))
-    return _page("index.html", 200, base=_base(request), title=_title(request), modules=modules)
+    return _page(
+        "index.html",
+        200,
+        base=_base(request),
+        files=files,
+        title=_title(request),
+        modules=modules,
+    )
+
+
+@cache
+def version() -> str:
+    """Return what changes with any file of the page; those under it in a path never change."""
+    found = hashlib.sha256()
+    for file in sorted(each for each in PAGE.rglob("*") if each.is_file()):
+        found.update(file.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def missing_page(request: Request, reason: str, index: str | None = None) -> HTMLResponse:

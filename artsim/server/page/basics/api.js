@@ -1,6 +1,7 @@
 /** The JSON interface of the server. What it refuses is an Error whose message is one line. */
 
-const BASE = new URL("../..", import.meta.url).pathname; // a proxy may show the server under a path
+// A proxy may show the server under a path, in which even "page" may occur.
+const BASE = import.meta.url.slice(location.origin.length, import.meta.url.lastIndexOf("/page/") + 1);
 
 // What does something when a press on it ends: also what is drawn on, and moved.
 const PRESSED = 'a, button, label, input, summary, [role="application"]';
