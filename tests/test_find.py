@@ -84,8 +84,11 @@ def test_words_of_any_script_and_signs_are_no_patterns(store):
 
 def test_words_in_quotes_follow_each_other(store):
     assert read_phrases('self-portrait "of a" -“by the sea” -mary-ann') == [
-        *(Phrase(("self",)), Phrase(("portrait",)), Phrase(("of", "a"))),
-        *(Phrase(("by", "the", "sea"), wanted=False), Phrase(("mary", "ann"), wanted=False)),
+        *(Phrase(("self",)), Phrase(("portrait",)), Phrase(("of", "a"), is_quoted=True)),
+        *(
+            Phrase(("by", "the", "sea"), wanted=False, is_quoted=True),
+            Phrase(("mary", "ann"), wanted=False),
+        ),
     ]
     assert found(store, '"birth of"') == ["a3", "a1"]
     assert found(store, '"of birth"') == []
@@ -311,7 +314,7 @@ def test_a_plural_finds_the_singular_and_other_languages_keep_their_words(tmp_pa
         return [titles[int(id_[1:])] for id_ in found(store, text, k=99)]
 
     assert named("boats") == ["Fishing Boats", "A Boat", "Lifeboats"]  # as written first
-    assert named("BOAT") == ["A Boat", "Lifeboats", "Fishing Boats"]
+    assert named("BOAT") == ["A Boat", "Fishing Boats", "Lifeboats"]  # then the plural
     assert named("madonnas") == ["Madonna"]
     assert named("lady") == ["Lady", "Two Ladies"]
     assert named("ladies") == ["Two Ladies", "Lady"]
@@ -321,3 +324,68 @@ def test_a_plural_finds_the_singular_and_other_languages_keep_their_words(tmp_pa
     assert named('"fishing boat"') == []  # in quotes it is what it says
     assert named("fishing -boat") == []
     assert "Madonna" not in named("-madonnas")
+
+
+BOATS = {  # id: title, note
+    "b1": ("Rowboat at Rest", None),
+    "b2": ("Boats", None),
+    "b3": ("Sailboats and a Boat", None),
+    "b4": ("Boat", None),
+    "b5": ("The Boatman", "two rowboats"),
+    "b6": ("A Servant", "an elephant, ants"),
+    "b7": ("Education of Saint Catherine", None),
+    "b8": ("A Cat", "a portrait of the cat"),
+    "b9": ("Two Cats", None),
+    "c1": ("Bôat Builders", None),
+}
+
+
+@pytest.fixture
+def harbor(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    titles, notes = zip(*BOATS.values(), strict=True)
+    vectors = {"east": at(*range(len(BOATS)))}
+    columns = {"title": titles, "note": notes}
+    return make_store(tmp_path / "indexes" / "harbor", list(BOATS), vectors, columns)
+
+
+def test_a_plural_finds_the_singular_at_the_end_of_a_longer_word(harbor):
+    # the word, then its singular, then longer words, shorter titles first
+    assert found(harbor, "boats") == ["b2", "b4", "c1", "b3", "b1", "b5"]
+    assert found(harbor, "boat") == ["b4", "c1", "b3", "b2", "b5", "b1"]
+    assert found(harbor, "rowboats") == ["b1", "b5"]
+    assert found(harbor, "ants") == ["b6"]  # 'ant' is too short to end 'servant' or 'elephant'
+    assert found(harbor, "servants") == ["b6"]
+
+
+def test_a_single_word_in_quotes_is_found_only_as_it_is(harbor):
+    assert found(harbor, "cat") == ["b8", "b9", "b7"]
+    assert found(harbor, '"cat"') == ["b8"]
+    assert found(harbor, '"boat"') == ["b4", "c1", "b3"]
+    assert found(harbor, 'cat -"cat"') == ["b9", "b7"]
+    assert read_phrases('"cat" -"dog" sea') == [
+        Phrase(("cat",), is_quoted=True),
+        Phrase(("dog",), wanted=False, is_quoted=True),
+        Phrase(("sea",)),
+    ]
+
+
+def test_the_words_that_works_were_found_by_are_said_where_they_are_others(harbor):
+    def forms(text, **options):
+        return dict(find_works(Works(harbor), text, k=2, explained=True, **options).forms)
+
+    assert forms("cat") == {"cat": 1, "catherine": 1, "cats": 1, "education": 1}
+    assert list(forms("boats")) == ["boats", "boat", "bôat", "rowboat", "rowboats", "sailboats"]
+    assert forms("boats", where="title = 'Boats'") == {}
+    assert forms("saint") == forms('"cat"') == forms("") == forms("-cat") == {}
+    assert forms("cat education") == {"education": 1, "catherine": 1}
+    assert find_works(Works(harbor), "cat", k=2).forms == {}
+    assert forms("cat", sort="title") == forms("cat")
+    lines = run("find", "harbor", "cat", "--table").stdout.splitlines()
+    assert lines[:2] == [
+        "3 works with 'cat' in indexes/harbor (10 pictures)",
+        "by cat (1), catherine (1), cats (1), education (1); '\"cat\"' finds the word alone",
+    ]
+    lines = run("find", "harbor", '"cat"', "--table").stdout.splitlines()
+    assert lines[0] == '1 work with "cat" in indexes/harbor (10 pictures)'
+    assert "by cat" not in "".join(lines)

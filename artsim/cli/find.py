@@ -38,8 +38,10 @@ from artsim.cli.previews import find_protocol, print_previews
 from artsim.datatypes import plural
 
 if TYPE_CHECKING:
-    from artsim.search import Query, Works
+    from artsim.search import Found, Query, Works
     from artsim.store import Store
+
+_FORMS = 6  # words that are listed
 
 
 @cloup.command()
@@ -80,9 +82,10 @@ def find(
 
     All words must be in the record of a work, in any column of text, list or date, or in its ID,
     also as parts of longer words. Case and accents are ignored: 'durer' finds Dürer, and an
-    English plural finds its singular: 'boats' finds Boat. Titles come first. Words in double
-    quotes must follow each other, and a work with a word that has a minus
-    before it is left out. For one word or another, use --where.
+    English plural finds its singular: 'boats' finds Boat and Rowboat. Titles come first, and words
+    as you wrote them before others. Words in double quotes are found only as they are, one after
+    the other, and a work with a word that has a minus before it is left out. For one word or
+    another, use --where.
 
     Example:
 
@@ -91,6 +94,7 @@ def find(
         artsim find mucha --where "year < 1900" -k 50
         artsim find --where "id in ('2c2a82d5f7', 'a58a533b52')" --html chosen.html
         artsim find '"birth of the virgin" -copy'
+        artsim find '"cat"'
         artsim find --where "title ilike '%boat%' or title ilike '%ship%'"
         artsim find --where "boats = 'yes'" --sort -boats_score -k 50 --csv boats.csv
     """
@@ -103,7 +107,7 @@ def find(
     from artsim.search import Query, Works, find_works
 
     works, text = Works(store), " ".join(words)
-    found = find_works(works, text, k=k, where=where, sort=sort)
+    found = find_works(works, text, k=k, where=where, sort=sort, explained=not as_json)
     known = works.known(found.rows.tolist())
     note_unknown(works.filter.unknown(where, ()))
     if csv or html or sheet:
@@ -128,6 +132,8 @@ def find(
     if not known:
         echo(found.why_nothing(conditions=where is not None))
         return
+    if found.forms:
+        echo(_forms(found, text))
     protocol = find_protocol(previews)
     if protocol is None:
         _print_table(works, known, sort)
@@ -139,6 +145,16 @@ def find(
     if found.count > len(known):
         echo(f"and {found.count - len(known):,} more; show them with -k")
     print_written(csv, html, sheet)
+
+
+def _forms(found: Found, text: str) -> str:
+    """List the words that works were found by, the most frequent first after those of the text."""
+    some = list(found.forms.items())[:_FORMS]
+    listed = ", ".join(f"{word} ({count:,})" for word, count in some)
+    others = len(found.forms) - len(some)
+    more = f" and {plural(others, 'other word')}" if others else ""
+    alone = f"; '\"{text}\"' finds the word alone" if text.lower() in found.forms else ""
+    return f"by {listed}{more}{alone}"
 
 
 def _write(

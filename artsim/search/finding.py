@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -17,7 +18,9 @@ from artsim.errors import SearchError
 from artsim.labels import connect
 from artsim.search.folding import (
     Phrase,
+    fold,
     full_pattern,
+    number_pattern,
     read_phrases,
     whole_pattern,
 )
@@ -39,6 +42,8 @@ _NEAREST = r"""
     WHERE damerau_levenshtein(word, $1) <= $2 AND length(word) > 2
     GROUP BY word ORDER BY damerau_levenshtein(word, $1), count(*) DESC, word LIMIT 1
 """
+_NO_LETTER = r"[^\p{L}\p{N}\p{M}]"
+_EXPLAINED = 10_000  # works whose words are listed: half a second
 _GAP = "' \x1f '"  # SQL: between values, so that no phrase crosses them
 
 
@@ -51,6 +56,7 @@ class Found:
     unknown: tuple[str, ...] = ()  # words that no work has, where nothing was found
     meant: Mapping[str, str] = field(default_factory=dict)  # words spelled like these
     ids: tuple[str, ...] = ()  # spelled like the text, where that has digits
+    forms: Mapping[str, int] = field(default_factory=dict)  # works by the word they were found by
 
     def why_nothing(self, *, conditions: bool) -> str:
         """Say why nothing was found, and what to try; ``conditions`` if there were others."""
@@ -83,15 +89,22 @@ class Found:
 
 
 def find_works(
-    works: Works, text: str, *, k: int, where: str | None = None, sort: str | None = None
+    works: Works,
+    text: str,
+    *,
+    k: int,
+    where: str | None = None,
+    sort: str | None = None,
+    explained: bool = False,
 ) -> Found:
     """Find the works that have all words of a text, in any column or as a part of a longer word.
 
-    Words in quotes must follow each other; a work that has a word with a minus is left out. Case
-    and accents are ignored. The parts of a number, such as 'P.1900.2', follow each other. The work
-    with these words as its ID comes first, then those with them as their title, then those with the
-    phrase in the title, then those with more of the words in the title, in the artist and
-    elsewhere, whole words before parts; then short titles.
+    Words in quotes must be there as they are, and follow each other; a work that has a word with a
+    minus is left out. Case and accents are ignored. The parts of a number, such as 'P.1900.2',
+    follow each other. The work with these words as its ID comes first, then those with them as
+    their title, then those with the phrase in the title, then those with more of the words in the
+    title, in the artist and elsewhere: words as they are, then in singular or plural, then as parts
+    of longer ones; then short titles.
 
     Args:
         works: The works of an index.
@@ -99,13 +112,14 @@ def find_works(
         k: How many at most.
         where: An SQL condition that they must meet.
         sort: The column whose values order them instead, from high to low with a - before it.
+        explained: Whether to say by which words they were found, if not by these.
 
     Raises:
         SearchError: If the condition cannot be read, the text is too long, or the column is unknown
             or has lists.
     """
     if sort is not None:
-        found = find_works(works, text, k=works.store.rows, where=where)
+        found = find_works(works, text, k=works.store.rows, where=where, explained=explained)
         return replace(found, rows=_sorted(works, found.rows, sort)[:k])
     phrases = read_phrases(text)
     letters = sum(len(word) for phrase in phrases for word in phrase.words)
@@ -131,10 +145,32 @@ def find_works(
         connection.execute(f"CREATE TEMP VIEW works AS {_joined(works, names)}")
         found = connection.execute(_search(phrases, k)).fetchnumpy()
         if len(found["row"]):
-            return Found(found["row"].astype(np.int64), int(found["total"][0]))
+            count, forms = int(found["total"][0]), dict[str, int]()
+            if explained and count <= _EXPLAINED:
+                forms = _forms(connection, phrases)
+            return Found(found["row"].astype(np.int64), count, forms=forms)
         unknown, meant = _misspelled(connection, phrases)
         ids = works.similar_ids(text) if unknown and any(map(str.isdigit, text)) else ()
         return Found(np.empty(0, np.int64), 0, unknown, meant, tuple(ids))
+
+
+def _forms(connection: DuckDBPyConnection, phrases: Sequence[Phrase]) -> dict[str, int]:
+    """Count the works by the words they were found by, if these are not all those of the text."""
+    wanted = [phrase for phrase in phrases if phrase.wanted and len(phrase.words) == 1]
+    if not wanted:
+        return {}
+    either = " OR ".join(_has("word", phrase.pattern) for phrase in wanted)
+    counts = connection.execute(
+        f"SELECT word, sum(n) FROM (SELECT word, count(*) AS n FROM (SELECT unnest(list_distinct("
+        f"regexp_split_to_array(lower(text), '{_NO_LETTER}+'))) AS word FROM works "
+        f"WHERE {_tests(phrases)}) GROUP BY word) WHERE {either} GROUP BY word"
+    ).fetchall()
+    same = {word for phrase in wanted for word in phrase.words}
+    forms: dict[str, int] = defaultdict(int)
+    for word, count in counts:
+        forms[fold(word) if fold(word) in same else word] += int(count)
+    ordered = sorted(forms, key=lambda word: (word not in same, -forms[word], word))
+    return {} if forms.keys() <= same else {word: forms[word] for word in ordered}
 
 
 def _misspelled(
@@ -211,19 +247,17 @@ def _search(phrases: Sequence[Phrase], k: int) -> str:
     wanted = [phrase.words for phrase in phrases if phrase.wanted]
     words = [word for phrase in wanted for word in phrase]
     wholes = [whole_pattern([word]) for word in words]
-    parts = [Phrase((word,)).pattern for word in words]
+    numbers, parts = map(number_pattern, words), [Phrase((word,)).pattern for word in words]
     order = [
         f"NOT {_has('id', full_pattern(words))}",
         f"NOT {_has('title', full_pattern(words))}",
         f"NOT {_has('title', whole_pattern(words))}",
         f"-({_count('title', wholes)})",
+        f"-({_count('title', list(numbers))})",
         f"-({_count('title', parts)})",
         f"-({_count('artist', wholes)})",
         f"-({_count('text', wholes)})",
         "length(title)",
-    ]
-    tests = [
-        f"{'' if phrase.wanted else 'NOT '}{_has('text', phrase.pattern)}" for phrase in phrases
     ]
     order = [*(order if words else []), "row"]
     keys = {f"key{place}": each for place, each in enumerate(order)}
@@ -231,7 +265,13 @@ def _search(phrases: Sequence[Phrase], k: int) -> str:
     return (
         f"SELECT row, count(*) OVER () AS total FROM "
         f"(SELECT row, {', '.join(f'{each} AS {key}' for key, each in keys.items())} "
-        f"FROM works WHERE {' AND '.join(tests)}) ORDER BY {', '.join(keys)} LIMIT {k}"
+        f"FROM works WHERE {_tests(phrases)}) ORDER BY {', '.join(keys)} LIMIT {k}"
+    )
+
+
+def _tests(phrases: Sequence[Phrase]) -> str:
+    return " AND ".join(
+        f"{'' if phrase.wanted else 'NOT '}{_has('text', phrase.pattern)}" for phrase in phrases
     )
 
 

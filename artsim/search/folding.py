@@ -19,6 +19,7 @@ _END = r"(?:[^\p{L}\p{N}\p{M}]|$)"
 _START = r"(?:^|[^\p{L}\p{N}])"
 _BETWEEN = r"[^\p{L}\p{N}]+"
 _PLURAL = 4  # letters of a word that may be a plural, at least
+_COMPOUND = 4  # letters of one that may end a longer word, at least: not 'ant' in 'elephant'
 _NO_PLURALS = ("ss", "us", "is")
 # Ends of a singular and a plural, either way.
 _NUMBERS = (
@@ -35,20 +36,23 @@ class Phrase(NamedTuple):
     words: tuple[str, ...]  # folded
     wanted: bool = True
     goes_on: bool = False  # the last word may be the beginning of one: a number that is typed
+    is_quoted: bool = False  # as it is, in no other number and no part of a longer word
 
     @property
     def pattern(self) -> str:
-        """A pattern of a word as a part of any word, or of words that follow each other.
+        """A pattern of a word as a part of any word, or of words as they follow each other.
 
-        A word by itself also stands for its English singular or plural as a whole word.
+        A word by itself also stands for its English singular or plural, as a whole word or at the
+        end of one: 'boats' for Boat and Rowboat.
         """
-        if len(self.words) > 1:
+        if len(self.words) > 1 or self.is_quoted:
             return whole_pattern(self.words, goes_on=self.goes_on)
         (word,) = self.words
-        others = [f"{_START}{_spelled(other)}{_END}" for other in other_numbers(word)]
-        return (
-            f"(?i)(?:{'|'.join([_spelled(word), *others])})" if others else f"(?i){_spelled(word)}"
-        )
+        others = [
+            f"{_START if len(other) < _COMPOUND else ''}{_spelled(other)}{_END}"
+            for other in other_numbers(word)
+        ]
+        return f"(?i)(?:{'|'.join([_spelled(word), *others])})"
 
 
 def read_phrases(text: str) -> list[Phrase]:
@@ -61,7 +65,7 @@ def read_phrases(text: str) -> list[Phrase]:
     for minus, quoted, plain in _PHRASE.findall(text):
         words = tuple(words_of(quoted or plain))
         if words and (quoted or minus):
-            found.append(Phrase(words, not minus))
+            found.append(Phrase(words, not minus, is_quoted=bool(quoted)))
         elif len(words) > 1 and any(map(str.isdigit, plain)):
             found.append(Phrase(words, goes_on=True))
         else:
@@ -71,7 +75,7 @@ def read_phrases(text: str) -> list[Phrase]:
 
 def words_of(text: str) -> list[str]:
     """Split text into all its words, without case and accents, in order."""
-    return re.findall(r"[^\W_]+", _fold(text))
+    return re.findall(r"[^\W_]+", fold(text))
 
 
 def other_numbers(word: str) -> list[str]:
@@ -96,13 +100,20 @@ def whole_pattern(words: Sequence[str], *, goes_on: bool = False) -> str:
     return f"(?i){_START}{_BETWEEN.join(map(_spelled, words))}{'' if goes_on else _END}"
 
 
+def number_pattern(word: str) -> str:
+    """Return a pattern of a word by itself, in singular or plural."""
+    numbers = [f"{_spelled(word)}(?:e?s)?", *map(_spelled, other_numbers(word))]
+    return f"(?i){_START}(?:{'|'.join(numbers)}){_END}"
+
+
 def full_pattern(words: Sequence[str]) -> str:
     """Return a pattern of a text that has these words and no others."""
     between = r"[^\p{L}\p{N}]*"
     return f"(?i)^{between}{_BETWEEN.join(map(_spelled, words))}{between}$"
 
 
-def _fold(text: str) -> str:
+def fold(text: str) -> str:
+    """Return text without case and accents."""
     if text.isascii():
         return text.lower()
     plain = "".join(_PLAIN.get(letter, letter) for letter in text.casefold())
@@ -136,7 +147,7 @@ def _accented() -> dict[str, str]:
     found: dict[str, str] = defaultdict(str)
     for code in (code for codes in _LETTERS for code in codes):
         letter = chr(code)
-        folded = _fold(letter)
+        folded = fold(letter)
         if len(folded) == 1 and letter == letter.lower() and letter != folded:
             found[folded] += letter
     return dict(found)
