@@ -13,6 +13,7 @@ from artsim.cli.index import as_dict, describe
 from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.outputs import format_option
 from artsim.cli.output import echo, print_json_lines, print_notes, print_table
+from artsim.cli.unmatched import note_unmatched
 from artsim.datatypes import plural
 from artsim.errors import StoreError
 
@@ -117,6 +118,7 @@ def _describe(store: Store) -> dict[str, Any]:
 
 def _print_info(store: Store) -> None:
     from artsim.store import count_values
+    from artsim.study import find_unmatched
 
     manifest, passport = store.manifest, store.manifest.passport
     so_far = "" if manifest.complete else " so far"
@@ -147,6 +149,7 @@ def _print_info(store: Store) -> None:
     }
     for name, value in lines.items():
         echo(f"  {name:<10}  {value}")
+    note_unmatched(find_unmatched(store))
     rows = []
     for field in store.fields:
         counts = count_values(store, field)

@@ -18,6 +18,7 @@ from artsim.cli.output import (
     print_written,
     write_rows,
 )
+from artsim.cli.unmatched import note_unmatched
 from artsim.datatypes import plural, shown_path
 from artsim.errors import ModelError
 
@@ -176,6 +177,9 @@ class Results:
 
 def print_kept(path: Path, kept: Kept) -> None:
     """Say what that is kept with the index is still valid, and what is not."""
+    from artsim.store import Store
+    from artsim.study import find_unmatched
+
     valid = {
         "derived labels": kept.labels,
         "columns that were added": kept.columns,
@@ -196,6 +200,7 @@ def print_kept(path: Path, kept: Kept) -> None:
         )
     if kept.maps:
         echo(f"  The map of {', '.join(kept.maps)} stays with the old version: 'artsim map'")
+    note_unmatched(find_unmatched(Store.open(path)))
     for address in kept.addresses:
         echo(f"  {address} has the old vectors: 'artsim publish {shown_path(path)} {address}'")
 

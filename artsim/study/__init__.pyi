@@ -23,3 +23,5 @@ from .results import SplitFacts as SplitFacts
 from .results import Study as Study
 from .results import TaskStudy as TaskStudy
 from .results import VectorMap as VectorMap
+from .unmatched import Unmatched as Unmatched
+from .unmatched import find_unmatched as find_unmatched
