@@ -3,9 +3,6 @@ from .api.collections import import_vectors as import_vectors
 from .api.collections import inspect as inspect
 from .api.collections import list_models as list_models
 from .api.concepts import teach as teach
-from .api.evaluations import add_label as add_label
-from .api.evaluations import draw_split as draw_split
-from .api.evaluations import find_leaks as find_leaks
 from .api.evaluations import knn_eval as knn_eval
 from .api.evaluations import leaderboard as leaderboard
 from .api.evaluations import predict as predict
@@ -19,6 +16,9 @@ from .api.index import Index as Index
 from .api.index import open as open
 from .api.results import SearchResult as SearchResult
 from .api.results import Table as Table
+from .api.splits import add_label as add_label
+from .api.splits import draw_split as draw_split
+from .api.splits import find_leaks as find_leaks
 from .api.words import zero_shot as zero_shot
 from .datatypes import Box as Box
 from .datatypes import Estimate as Estimate

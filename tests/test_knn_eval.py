@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import toy_passport
+from scipy.stats import binomtest
 from search_toys import at, make_store
 
 from artsim.cli import cli
@@ -213,6 +214,41 @@ def test_without_validation_every_k_is_shown_and_with_it_one_is_chosen(museum):
     args = ("--label", "artist", "--protocol", "plain", "-k", "1,2", "--split", "side", "--table")
     plain = run(museum, *args)
     assert "  k = 1 chosen on 2 validation pictures\n" in plain
+
+
+def test_the_best_k_is_compared_with_the_others_by_mcnemars_test(tmp_path):
+    rng = np.random.default_rng(0)
+    codes = np.arange(60) % 2
+    vectors = np.where(codes, 90, 0) + rng.normal(0, 45, 60)
+    columns = {"side": ["left" if code else "right" for code in codes]}
+    ids = [str(n) for n in range(60)]
+    store = make_store(tmp_path / "i", ids, {"t": at(*vectors)}, columns)
+    (found,) = knn_eval(store, KnnPlan(tap="t", labels=("side",), ks=(1, 15, 25)))
+    right = [each.predictions.ranked[:, 0] == found.label.strata for each in found.scores]
+    shares = [each.mean() for each in right]
+    best = int(np.argmax(shares))
+    expected = []
+    for each in right:
+        apart = int((each != right[best]).sum())
+        p = binomtest(int((each & ~right[best]).sum()), apart).pvalue if apart else 1
+        expected.append(min(1, 3 * p))  # three pairs
+    assert found.best == (best, pytest.approx(expected))
+    shown = rows(store, "--label", "side", "-k", "1,15,25")
+    assert [row["best_p"] for row in shown] == pytest.approx(expected)
+    assert shown[0]["majority_macro_f1"] == pytest.approx(1 / 3)  # F1 of 2/3 and of 0
+    ks = [1, 15, 25]
+    same = [str(k) for k, p in zip(ks, expected, strict=True) if k != ks[best] and p >= 0.05]
+    text = run(store, "--label", "side", "-k", "1,15,25", "--table")
+    said = f"noise alone may explain its difference from k = {', '.join(same)}"
+    said = said if same else "all others differ by more than noise"
+    assert f"  Best here is k = {ks[best]}; {said} (McNemar's test of all pairs)\n" in text
+    assert "side: 2 classes, 60 pictures, majority 0.500 (macro F1 0.333)" in text
+    two = [str(n // 2) for n in range(60)]  # groups, whose rows McNemar's test cannot take
+    columns |= {"pair": two}
+    store = make_store(tmp_path / "j", ids, {"t": at(*vectors)}, columns)
+    assert "Best here" not in run(
+        store, "-k", "1,15", "--label", "side", "--group", "pair", "--table"
+    )
 
 
 def test_temperatures_are_shown_with_k(museum):

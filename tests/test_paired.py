@@ -12,9 +12,11 @@ from artsim.errors import EvaluationError
 from artsim.metrics.intervals import estimate_share
 from artsim.metrics.paired import (
     Difference,
+    best_share,
     paired_map,
     paired_mean,
     paired_share,
+    resplit_mean,
     separate_difference,
 )
 from artsim.metrics.ranking import Ranking
@@ -148,3 +150,37 @@ def test_no_interval_of_one_score_is_none_of_the_difference():
 def test_a_difference_over_few_groups_is_noise_as_its_interval_is_too_narrow():
     assert Difference(Estimate(0.3, 0.2, 0.4, 90, 6), None).is_noise
     assert not Difference(Estimate(0.3, 0.2, 0.4, 90, 60), None).is_noise
+
+
+def test_scores_on_splits_that_share_rows_have_the_interval_of_nadeau_and_bengio():
+    found = resplit_mean([0.5, 0.6, 0.7], [0.6, 0.8, 0.8], test_share=0.25)
+    deviation = math.sqrt(((0.1 - 0.4 / 3) ** 2 * 2 + (0.2 - 0.4 / 3) ** 2) / 2)
+    error = 4.302653 * deviation * math.sqrt(1 / 3 + 0.25)  # t of two degrees of freedom
+    assert found.estimate.value == pytest.approx(0.4 / 3)
+    ends = (found.estimate.low, found.estimate.high)
+    assert ends == pytest.approx((0.4 / 3 - error, 0.4 / 3 + error), abs=1e-6)
+    assert (found.p, found.is_noise) == (None, True)
+    assert not resplit_mean([0.5, 0.51, 0.49], [0.9, 0.92, 0.88], 0.25).is_noise
+
+
+@pytest.mark.parametrize("scores", [[0.5], [0.5, 0.6]])
+def test_one_split_or_the_same_difference_on_all_has_no_interval(scores):
+    found = resplit_mean(scores, [score + 0.25 for score in scores], 0.25)
+    assert found.estimate.value == 0.25
+    assert math.isnan(found.estimate.low)
+    assert found.is_noise
+
+
+def test_the_best_of_several_is_compared_with_each_for_all_pairs_at_once():
+    right = np.zeros((3, 60), dtype=bool)
+    right[0, :20] = right[1, 5:45] = right[2, 4:44] = True  # 20, 40 and 40 of 60
+    best, chances = best_share(list(right))
+    assert best == 1
+    assert chances == [
+        pytest.approx(3 * mcnemar(5, 25)),
+        1,
+        1,  # three times that of one row either way, but no more than 1
+    ]
+    assert best_share([right[0]]) == (0, [1.0])
+    few = best_share([np.arange(10) < 8, np.arange(10) < 3])
+    assert few == (0, [1, pytest.approx(mcnemar(0, 5))])

@@ -12,12 +12,14 @@ import sklearn.metrics
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from PIL import Image
+from scipy.stats import binomtest
 from search_toys import at, make_store
 from sklearn.linear_model import LogisticRegression
 
 from artsim.cli import cli
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, PassportError, StoreError
+from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe import LabelPlan, ProbePlan, means, probe, probe_splits, split_labels
 from artsim.index import unit as to_unit
 from artsim.labels import (
@@ -30,6 +32,7 @@ from artsim.labels import (
 )
 from artsim.labels.fitness import why_id
 from artsim.metrics.intervals import estimate_share
+from artsim.metrics.paired import resplit_mean
 from artsim.metrics.probe import fit_probe
 from artsim.metrics.shots import few_shot
 from artsim.models import Extractor
@@ -162,6 +165,45 @@ def test_scores_on_several_splits_are_their_mean_and_deviation(store):
         1,
         0,
     )
+
+
+def test_the_probe_is_compared_with_neighbors_on_the_same_pictures(path, store):
+    (found,) = probed(store, "coin", split="side")
+    label, split = read_label(store, "coin"), found.split
+    vectors = to_unit(store.vectors("rgb"))
+    near = knn_scores(vectors, label, split).best.predictions
+    by_probe, by_neighbors = (
+        each.ranked[:, 0] == label.strata[split.test] for each in (found.result.predictions, near)
+    )
+    gained = int((by_probe & ~by_neighbors).sum())
+    lost = int((by_neighbors & ~by_probe).sum())
+    expected = binomtest(gained, gained + lost).pvalue if gained + lost else 1
+    assert found.over_knn.p == pytest.approx(expected)
+    printed = found.to_json()
+    assert printed["over_knn"] == pytest.approx(printed["probe"] - printed["knn"])
+    assert printed["over_knn_noise"] == (expected >= 0.05)
+    text = run("probe", path, "--label", "coin", "--split", "side", "--no-save", "--table").stdout
+    line = f"coin: probe compared with kNN on the same test pictures: {printed['over_knn']:+.3f} ("
+    assert line in text
+    f1 = [printed[f"{name}_macro_f1"] for name in ("baseline", "metadata", "knn1", "knn")]
+    shown = zip(("majority", "metadata", "1-NN", "kNN"), f1, strict=True)
+    assert f"macro F1: {', '.join(f'{name} {value:.3f}' for name, value in shown)}, probe" in text
+
+
+def test_scores_on_several_splits_are_compared_with_more_caution(path, store):
+    (coin,) = probe_splits(store, ProbePlan(tap="rgb", labels=("coin",)), (0, 1, 2))
+    changes = np.array([each.probe.value - each.knn.value for each in coin.runs])
+    expected = resplit_mean([0] * 3, changes.tolist(), 24 / 96).estimate
+    found = coin.over_knn.estimate
+    assert (found.value, found.low) == pytest.approx((changes.mean(), expected.low), nan_ok=True)
+    assert coin.to_json()["over_knn"] == pytest.approx(changes.mean())
+    f1 = np.mean([each.macro_f1["baseline"] for each in coin.runs])
+    assert coin.to_json()["baseline_macro_f1"] == pytest.approx(f1)
+    args = ("probe", path, "--label", "hue", "--group", "painter", "--splits", "2", "--table")
+    text = run(*args).stdout
+    assert "hue: probe compared with kNN on the same splits: +0.000, no interval" in text
+    assert "if the painter of a test picture may be in the training set, " in text
+    assert "hue: macro F1: majority 0.167, metadata " in text
 
 
 def test_groups_are_whole_in_each_of_several_splits(store):

@@ -1,22 +1,29 @@
-"""Labels predicted by an index's vectors, and how well: kNN, probes, retrieval, splits."""
+"""Labels predicted by an index's vectors, and how well: kNN, probes, retrieval."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
-from artsim.datatypes import plural
 from artsim.errors import EvaluationError, SearchError
 
 if TYPE_CHECKING:
     from artsim.labels import Label
+    from artsim.store import Store
 
 Labels: TypeAlias = "str | Sequence[str]"
 
 _PROBE = ("probe", "probe_low", "probe_high")
+
+
+class Selection(TypedDict, total=False):
+    """Which works and values take part in an evaluation."""
+
+    where: str | None
+    keep_qualified: bool
 
 
 def knn_eval(
@@ -26,9 +33,9 @@ def knn_eval(
     split: str | None = None,
     groups: Labels = (),
     ks: Sequence[int] = (),
-    keep_qualified: bool = False,
     tap: str | None = None,
     device: str = "cpu",
+    **part: Unpack[Selection],
 ) -> Table:
     """Evaluate k-nearest-neighbor classification: one row per label and k.
 
@@ -38,11 +45,13 @@ def knn_eval(
         split: A stored split or a split column; leave-one-out if None.
         groups: Columns whose values are never neighbors: ``"artist"``.
         ks: Numbers of neighbors; the protocol's own if empty.
-        keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
         tap: The vectors; the first ones if None.
         device: Where similarities are computed.
+        part: ``where="year < 1800"``, an SQL condition: other works take no part;
+            ``keep_qualified=True``: works "after" or of the "workshop of" an artist are theirs.
 
     Raises:
+        SearchError: If the condition cannot be read, or no work meets it.
         EvaluationError: If a column does not exist or cannot be a label, or none can.
 
     Example:
@@ -57,7 +66,7 @@ def knn_eval(
         split=split,
         groups=several(groups),
         ks=tuple(ks),
-        keep_qualified=keep_qualified,
+        **_chosen(store, **part),
     )
     run = knn_eval(store, plan, device=device)
     results = tuple(run)
@@ -78,13 +87,13 @@ def probe(
     seed: int | Sequence[int] = 0,
     save: str | None = None,
     device: str = "cpu",
+    **part: Unpack[Selection],
 ) -> Table:
     """Train a linear probe for each label and compare it with baselines: one row per label.
 
     Args:
         index: An index, or its folder.
         label: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
-            ``maker = artist`` keeps works "after" or of the "workshop of" an artist.
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set: ``"artist"``.
         tap: The vectors; the first ones if None.
@@ -93,8 +102,11 @@ def probe(
             ``NAME_std``.
         save: Save the probes in the index under this name, for `artsim.predict`.
         device: Where the probes are trained.
+        part: ``where="year < 1800"``, an SQL condition: other works take no part;
+            ``keep_qualified=True``: works "after" or of the "workshop of" an artist are theirs.
 
     Raises:
+        SearchError: If the condition cannot be read, or no work meets it.
         EvaluationError: If a column does not exist or cannot be a label, a part is empty, or a
             split is named or a probe saved with several seeds.
     """
@@ -110,6 +122,7 @@ def probe(
         labels=several(label),
         split=split,
         group=group,
+        **_chosen(store, **part),
         seed=seeds[0],
     )
     methods = ("baseline", "metadata", "knn1", "knn")
@@ -181,8 +194,8 @@ def retrieval_eval(
     labels: Labels = (),
     *,
     ks: Sequence[int] = (),
-    keep_qualified: bool = False,
     tap: str | None = None,
+    **part: Unpack[Selection],
 ) -> Table:
     """Score retrieval: how many works with its label each picture retrieves; one row per label.
 
@@ -190,10 +203,12 @@ def retrieval_eval(
         index: An index, or its folder.
         labels: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
         ks: Ranks to cut at.
-        keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
         tap: The vectors; the first ones if None.
+        part: ``where="year < 1800"``, an SQL condition: other works take no part;
+            ``keep_qualified=True``: works "after" or of the "workshop of" an artist are theirs.
 
     Raises:
+        SearchError: If the condition cannot be read, or no work meets it.
         EvaluationError: If a column does not exist or cannot be a label, or a k is out of range.
     """
     from artsim.evaluation.retrieval import RetrievalPlan, retrieve
@@ -203,7 +218,7 @@ def retrieval_eval(
         tap=store.tap(tap).name,
         labels=several(labels),
         ks=tuple(ks),
-        keep_qualified=keep_qualified,
+        **_chosen(store, **part),
     )
     results = tuple(retrieve(store, plan))
     rows = tuple(
@@ -223,10 +238,10 @@ def leaderboard(
     *,
     split: str | None = None,
     group: str | None = None,
-    keep_qualified: bool = False,
     taps: Sequence[str] = (),
     seed: int = 0,
     device: str = "cpu",
+    **part: Unpack[Selection],
 ) -> Table:
     """Compare the taps of one or several indexes of a catalog: one row per label and tap.
 
@@ -235,12 +250,14 @@ def leaderboard(
         labels: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set.
-        keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
         taps: Names of taps; all if empty.
         seed: Seed of the split and the intervals.
         device: Where the probes are trained.
+        part: ``where="year < 1800"``, an SQL condition: other works take no part;
+            ``keep_qualified=True``: works "after" or of the "workshop of" an artist are theirs.
 
     Raises:
+        SearchError: If the condition cannot be read, or no work meets it.
         EvaluationError: If there is no such tap or label, or an index shares no row.
     """
     from artsim.evaluation.probe import LeaderboardPlan, leaderboard
@@ -250,7 +267,7 @@ def leaderboard(
         labels=several(labels),
         split=split,
         group=group,
-        keep_qualified=keep_qualified,
+        **_chosen(stores[0], **part),
         taps=tuple(taps),
         seed=seed,
     )
@@ -262,84 +279,18 @@ def leaderboard(
     return Table(f"Leaderboard of {stores[0]}", rows, columns, results, notes)
 
 
-def add_label(index: IndexLike, text: str) -> Table:
-    """Add a derived label to an index, ``NAME = SQL``; one row per class.
-
-    Args:
-        index: An index, or its folder.
-        text: For example ``"century = century(year)"``.
-
-    Raises:
-        EvaluationError: If it cannot be read or computed, or a column has its name.
-    """
-    from collections import Counter
-
-    from artsim.labels import add_label
-
-    label, values, before = add_label(open_store(index).path, text)
-    counts = Counter(value for value in values if value is not None)
-    rows = tuple({"class": name, "rows": count} for name, count in counts.most_common())
-    notes = () if before is None else (f"it replaces another, which was: {before}",)
-    return Table(f"{label.name}: {plural(len(counts), 'class', 'classes')}", rows, notes=notes)
-
-
-def draw_split(
-    index: IndexLike,
-    name: str,
-    *,
-    fractions: Sequence[float] = (0.7, 0.1, 0.2),
-    stratify: str | None = None,
-    group: str | None = None,
-    seed: int = 0,
-) -> Table:
-    """Split an index into training, validation and test set and store that; one row per part.
-
-    Args:
-        index: An index, or its folder.
-        name: Name of the new split.
-        fractions: Train and test, or train, validation and test; they add up to 1.
-        stratify: A label whose classes are divided evenly.
-        group: A column whose values stay in one part: ``"artist"``.
-        seed: Seed of the random split.
-
-    Raises:
-        EvaluationError: If there is such a split already, or the rows cannot be divided so.
-    """
-    from artsim.splits import SplitPlan, make_split
-
-    plan = SplitPlan(fractions=tuple(fractions), stratify=stratify, group=group, seed=seed)
-    split = make_split(open_store(index), name, plan)
-    rows = tuple({"part": part, "rows": count} for part, count in split.counts.items())
-    return Table(f"Split {name}", rows)
-
-
-def find_leaks(index: IndexLike, split: str, *, group: str | None = None) -> Table:
-    """Compare the parts of a split: files, look-alikes and groups that are in both of two parts.
-
-    Args:
-        index: An index, or its folder.
-        split: A stored split or a split column.
-        group: A column whose values should be in one part only.
-
-    Raises:
-        EvaluationError: If there is no such split or column.
-    """
-    from artsim.splits import audit_splits
-
-    store = open_store(index)
-    found = audit_splits(store, [split], group=group)
-    rows = tuple(
-        {"part": each.test_part, "other": each.train_part, "rows": each.test_rows}
-        | {"leaks": len(each.leaks)}
-        | {str(kind): each.counts[kind] for kind in found.checked}
-        for each in found.comparisons
-    )
-    return Table(f"Leaks of split {split}", rows, results=(found,))
-
-
 def several(labels: Labels) -> tuple[str, ...]:
     """Return one name or several as a tuple."""
     return (labels,) if isinstance(labels, str) else tuple(labels)
+
+
+def _chosen(
+    store: Store, *, where: str | None = None, keep_qualified: bool = False
+) -> dict[str, Any]:
+    from artsim.search import Works
+
+    among = None if where is None else Works(store).among(where)
+    return {"among": among, "keep_qualified": keep_qualified}
 
 
 def _notes(label: Label) -> list[str]:

@@ -11,10 +11,12 @@ import click
 import cloup
 
 from artsim.cli.knn_tables import print_evaluation
+from artsim.cli.options.collection import where_option
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, tap_option
 from artsim.cli.options.labels import (
     column_option,
+    count_among,
     hierarchy_option,
     k_option,
     keep_copies_option,
@@ -22,6 +24,7 @@ from artsim.cli.options.labels import (
     no_leaks_option,
     qualified_option,
     queries_option,
+    read_among,
     split_option,
 )
 from artsim.cli.options.outputs import csv_option, format_option
@@ -55,6 +58,7 @@ _VOTES = {"plain": "equal votes", "dino": "votes weighted by similarity", "met":
     label_option,
     qualified_option,
     hierarchy_option,
+    where_option,
     split_option("leave-one-out"),
     keep_copies_option,
     no_leaks_option,
@@ -116,6 +120,7 @@ def knn_eval(
     temperatures: tuple[float, ...],
     correct: str | None,
     unlabeled: str,
+    where: str | None,
     csv: Path | None,
     predictions: Path | None,
     device: str,
@@ -124,10 +129,11 @@ def knn_eval(
 ) -> None:
     """Measure how well nearest neighbors predict the labels.
 
-    Each picture is predicted from its k nearest neighbors among all others (leave-one-out), or
-    each test picture of a split from the training set. If the split has a validation set, k and
-    temperature are chosen on it, else all are shown. This is the baseline to compare models with.
-    A tie goes to the class of the nearest; classes without a vote count in no top-5.
+    Each picture is predicted from its k nearest neighbors among all others (leave-one-out), or each
+    test picture of a split from the training set. If the split has a validation set, k and
+    temperature are chosen on it, else all are shown, and from which the best differs by more than
+    noise. This is the baseline to compare models with. A tie goes to the class of the nearest;
+    classes without a vote never count in the top-5.
 
     Labels with one class per picture are scored by top-1 accuracy; multilabels by mean average
     precision over the classes (mAP) and over the pictures (iMAP); numbers and ranges of years by
@@ -149,6 +155,7 @@ def knn_eval(
         artsim knn-eval
         artsim knn-eval --label style,year --group artist,near-duplicate -k 1,20
         artsim knn-eval --label artist --split honest --protocol met
+        artsim knn-eval --label style --where "year < 1800"
         artsim knn-eval --label medium --hierarchy media.csv
     """
     store, publication = open_publication(index)
@@ -161,6 +168,7 @@ def knn_eval(
         temperatures=tuple(dict.fromkeys(temperatures)),
         correct=None if correct is None else knn.Correction(correct),
         unlabeled=knn.Unlabeled(unlabeled),
+        among=read_among(store, where),
         **choice,
     )
     with show_progress("Reading pictures") as update:
@@ -178,7 +186,7 @@ def knn_eval(
         print_notes(f"{new} added after the split {plan.split!r} and took no part")
     note_left_out(zeros=run.without_vector)
     if not as_json:
-        setting = f"({plural(store.rows, 'picture')}, by {plan.tap}), {_setting(plan, run)}"
+        setting = f"({count_among(store, plan.among)}, by {plan.tap}), {_setting(plan, run)}"
         echo(f"kNN on {store} {setting}")
     writer = knn.predictions_writer(store, predictions) if predictions else nullcontext()
     scores: list[dict[str, Any]] = []

@@ -43,7 +43,8 @@ def print_evaluation(evaluation: AnyEvaluation) -> None:
         return
     scores, baseline = evaluation.scores, evaluation.baseline.value
     if label.kind == LabelKind.MULTICLASS:
-        echo(f"{head}{pictures}, majority {baseline:.3f}")
+        f1 = evaluation.baseline_macro_f1
+        echo(f"{head}{pictures}, majority {baseline:.3f} (macro F1 {f1:.3f})")
     elif label.kind == LabelKind.MULTILABEL:
         echo(f"{head}several a picture, {pictures}, chance {baseline:.3f}")
     else:
@@ -104,6 +105,7 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
         what = f"k = {score.k}" + (f", T = {score.temperature:g}" if score.temperature else "")
         echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
     elif len({score.k for score in evaluation.scores}) > 1:
+        _print_best(evaluation)
         echo(
             "  Quote one k, fixed before you look (such as 10), or let a validation set choose it: "
             "see 'artsim split'"
@@ -120,6 +122,29 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
             few = plural(n, "picture has fewer neighbors", "pictures have fewer neighbors")
             echo(f"  k = {score.k}: {few}; those they have vote")
     _print_label_notes(evaluation)
+
+
+def _print_best(evaluation: KnnEvaluation) -> None:
+    """Say from which others the best k differs by more than noise, where that is known."""
+    from artsim.metrics import SIGNIFICANT
+
+    if evaluation.best is None:
+        return
+    best, chances = evaluation.best
+    temperatures = len({score.temperature for score in evaluation.scores}) > 1
+    names = [
+        f"{score.k}" + (f" at T = {score.temperature:g}" if temperatures else "")
+        for score in evaluation.scores
+    ]
+    same = [
+        name
+        for place, (name, p) in enumerate(zip(names, chances, strict=True))
+        if place != best and p >= SIGNIFICANT
+    ]
+    said = "all others differ by more than noise"
+    if same:
+        said = f"noise alone may explain its difference from k = {', '.join(same)}"
+    echo(f"  Best here is k = {names[best]}; {said} (McNemar's test of all pairs)")
 
 
 def _print_label_notes(evaluation: AnyEvaluation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
+from artsim.cli.comparing import compared
+from artsim.cli.options.collection import where_option
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import indexes_argument, indexes_option, open_stores, taps_option
 from artsim.cli.options.labels import (
+    count_among,
     group_option,
     label_option,
     qualified_option,
+    read_among,
     split_options,
 )
 from artsim.cli.options.outputs import csv_option, format_option
@@ -48,6 +51,7 @@ _METRICS = {"top1": " (top-1)", "mAP": " (mAP)", "MAE": " (MAE, less is better)"
     "Labels and split",
     label_option,
     qualified_option,
+    where_option,
     *split_options,
     group_option("Keep pictures with the same value together: artist, to evaluate style."),
     seed_option,
@@ -67,6 +71,7 @@ _METRICS = {"top1": " (top-1)", "mAP": " (mAP)", "MAE": " (MAE, less is better)"
 def leaderboard(
     indexes: tuple[Path, ...],
     against: str | None,
+    where: str | None,
     csv: Path | None,
     device: str,
     as_json: bool,
@@ -74,14 +79,14 @@ def leaderboard(
 ) -> None:
     """Rank taps and models by how well they predict the labels.
 
-    Every tap of an index, or of several indexes of one catalog, is evaluated by a linear probe
-    and by nearest neighbors, with the same split of each label. The best of a label is chosen on
-    the validation set and marked *: the best of many on the test set would partly be the
-    luckiest. On the test set it is compared with the runner-up: the difference, its paired 95%
-    interval and, for top-1, the p-value of McNemar's exact test, which does not hold where --group
-    keeps pictures together. --against compares every other with the one you name. Once its
-    settings are chosen, a probe is fitted again to training and validation pictures, which are also
-    the neighbors. The mean weights every label equally and leaves out numbers.
+    Every tap of an index, or of several indexes of one catalog, is evaluated by a linear probe and
+    by nearest neighbors, with the same split of each label. The best for a label is chosen on the
+    validation set and marked *: on the test set, the best of many would partly be the luckiest. On
+    the test set it is compared with the runner-up: the difference, its paired 95% interval and, for
+    top-1, the p-value of McNemar's exact test, which does not hold where --group keeps pictures
+    together. --against compares all others with the one you name. Once its settings are chosen, a
+    probe is fitted again to training and validation pictures, which are also the neighbors. The
+    mean weights every label equally and leaves out numbers.
 
     Example:
 
@@ -95,7 +100,7 @@ def leaderboard(
     from artsim.evaluation import probe
     from artsim.models import find_device
 
-    plan = probe.LeaderboardPlan(**choice)
+    plan = probe.LeaderboardPlan(among=read_among(stores[0], where), **choice)
     standings: list[Standing] = []
     every = [tap.name for store in stores for tap in store.manifest.passport.taps]
     total = sum(not plan.taps or tap in plan.taps for tap in every)
@@ -115,7 +120,9 @@ def leaderboard(
         setting = {"split": plan.split, "group": plan.group, "seed": plan.seed}
         print_json_lines(row | setting for row in rows)
         return
-    echo(f"Leaderboard of {', '.join(str(store) for store in stores)}")
+    of = ", ".join(map(str, stores))
+    of += f" ({count_among(stores[0], plan.among)})" if where else ""
+    echo(f"Leaderboard of {of}")
     for name in top["probe"]:
         some = [each for each in standings if each.label.name == name]
         several = len(stores) > 1
@@ -227,15 +234,10 @@ def _compared(chosen: Best, *, several: bool, what: str = "the runner-up ") -> s
     )
     found = chosen.difference
     assert found is not None
-    value, low, high = found.estimate.value, found.estimate.low, found.estimate.high
-    said = f"{_METHODS[chosen.method]}: {best} compared with {what}{other} on test"
-    if math.isnan(low):
-        return f"{said}: {value:+.3f}, no interval is known"
-    digits = 1 if chosen.standing.is_error and abs(high - low) >= 10 else 3
-    p = "" if found.p is None else f", p {found.p:.3f}"
-    better = best if (value > 0) != chosen.standing.is_error else other
-    noise = "may be noise" if found.is_noise else f"more than noise: {better} is better"
-    return f"{said}: {value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}{p}), {noise}"
+    is_error = chosen.standing.is_error
+    digits = 1 if is_error and found.estimate.high - found.estimate.low >= 10 else 3
+    how = compared(found, best, other, is_error=is_error, digits=digits)
+    return f"{_METHODS[chosen.method]}: {best} compared with {what}{other} on test: {how}"
 
 
 def _shown(standing: Standing, score: float) -> str:

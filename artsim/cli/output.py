@@ -177,14 +177,6 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
     return f"{estimate.low:.{digits}f}-{estimate.high:.{digits}f}"
 
 
-def signed(change: Estimate, digits: int = 3) -> str:
-    """Write a difference with its interval, if it has one."""
-    value = f"{change.value:+.{digits}f}"
-    if math.isnan(change.low):
-        return value
-    return f"{value} ({change.low:+.{digits}f} to {change.high:+.{digits}f})"
-
-
 def print_written(*files: Path | None) -> None:
     """Print the path of every file that was written, skipping None."""
     for file in filter(None, files):

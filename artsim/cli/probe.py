@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
+from artsim.cli.options.collection import where_option
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.labels import (
@@ -16,6 +17,7 @@ from artsim.cli.options.labels import (
     hierarchy_option,
     label_option,
     qualified_option,
+    read_among,
     split_options,
 )
 from artsim.cli.options.outputs import csv_option, format_option
@@ -23,6 +25,7 @@ from artsim.cli.options.values import count_option, numbers, split_names
 from artsim.cli.output import (
     echo,
     print_json_lines,
+    print_notes,
     print_written,
     show_progress,
 )
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     label_option,
     qualified_option,
     hierarchy_option,
+    where_option,
     *split_options,
     group_option(
         "Keep pictures with the same value together: artist, to evaluate style. Without --split "
@@ -79,7 +83,8 @@ if TYPE_CHECKING:
     click.option(
         "--head",
         metavar="NAME",
-        help="Name of the saved probe, for 'artsim predict'.  [default: the labels, artist+style]",
+        help="Name of the saved probe, for 'artsim predict'.  [default: the labels, artist+style; "
+        "with --where it is not saved]",
     ),
     click.option("--no-save", is_flag=True, help="Do not save the probe."),
     csv_option("the scores, and those of each class,"),
@@ -90,6 +95,7 @@ def probe(
     tap: str | None,
     shots: str | None,
     splits: int,
+    where: str | None,
     head: str | None,
     no_save: bool,
     csv: Path | None,
@@ -107,8 +113,10 @@ def probe(
     regression per class, numbers by ridge regression. ECE (15 bins) and Brier score (0 to 2) show
     how far the probabilities of classes can be trusted.
 
-    One split is one draw: --splits 5 repeats everything on five, drawn with the seeds that
-    follow --seed. They share pictures, so the deviation is no standard error.
+    The probe is compared with k neighbors on the same test pictures: a line says whether they
+    differ by more than noise. One split is one draw: --splits 5 repeats everything on five, drawn
+    with the seeds that follow --seed. They share pictures, so the deviation is no standard error;
+    the line then takes that into account.
 
     With --hierarchy a wrong class counts by what it shares with the true one, as in 'artsim
     knn-eval', and the saved probe can predict the deepest level that is sure enough.
@@ -121,6 +129,7 @@ def probe(
         artsim probe --label artist,style,genre --splits 5
         artsim probe --label medium --split honest --with height,width,aspect_ratio
         artsim probe --label medium --hierarchy media.csv
+        artsim probe --label style --where "year < 1800" --head old-styles
     """
     if head is not None and no_save:
         raise click.UsageError("use --head NAME or --no-save, not both")
@@ -134,7 +143,7 @@ def probe(
     from artsim.prediction import check_name, default_name, head_names, make_head, save_head
 
     ks = numbers([shots], "--shots") if shots else ()
-    plan = ProbePlan(tap=store.tap(tap).name, shots=ks, **choice)
+    plan = ProbePlan(tap=store.tap(tap).name, shots=ks, among=read_among(store, where), **choice)
     if head is not None:
         check_name(head)  # before the work, not after it
     if splits > 1:
@@ -157,7 +166,9 @@ def probe(
     else:
         print_probes(store, plan, probes, ordinary)
         print_written(csv)
-    if not no_save:
+    if where is not None and head is None and not no_save:
+        print_notes("a probe of some of the works is saved only under a name: --head NAME")
+    elif not no_save:
         name = head or default_name(each.label.name for each in probes)
         done = "replaced" if name in head_names(store) else "saved"
         save_head(store, make_head(store, plan, probes, name))

@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from artsim.cli.comparing import compared, signed
 from artsim.cli.hierarchy import print_hierarchy
-from artsim.cli.output import echo, fixed, interval, print_split, print_table, signed
-from artsim.datatypes import plural
+from artsim.cli.options.labels import count_among
+from artsim.cli.output import echo, fixed, interval, print_split, print_table
 
 if TYPE_CHECKING:
     from artsim.evaluation.probe import LabelProbe, ProbePlan, RepeatedProbe
+    from artsim.metrics import Difference
     from artsim.store import Store
 
 _HEADINGS = {
@@ -20,6 +22,13 @@ _HEADINGS = {
     "MAE": ("mean absolute error, less is better", "median"),
 }
 _LEARNED = "Fitted to the training and validation pictures once the settings are chosen"
+_METHODS = {
+    "baseline": "majority",
+    "metadata": "metadata",
+    "knn1": "1-NN",
+    "knn": "kNN",
+    "probe": "probe",
+}
 _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95%")
 
 
@@ -30,7 +39,7 @@ def print_repeated(
     found: Mapping[str | None, Sequence[RepeatedProbe]],
 ) -> None:
     """Print the means over the splits, and below each its deviation."""
-    pictures = plural(store.rows, "picture")
+    pictures = count_among(store, plan.among)
     echo(f"Probes on {store} ({pictures}, by {plan.tap}): mean of {splits} random splits")
     for metric, (heading, floor) in _HEADINGS.items():
         rows = []
@@ -44,16 +53,34 @@ def print_repeated(
             right = [floor, "metadata", "1-NN", "kNN", "probe"]
             right += ["F1", "ECE", "Brier"] if metric == "top1" else []
             print_table(["label", *right], rows, right=right, whole=["label"])
+    _print_apart(found)
     for probes in found.values():
         for each in probes:
             print_split(each.first.label.name, each.split)
-            if (f1 := each.scores.get("hierarchy_f1")) is not None:
-                echo(f"{each.first.label.name}: hF {f1.mean:.3f} \u00b1 {f1.std:.3f}")
+            _print_repeated_comparison(each)
     echo(
         "\u00b1: standard deviation over the splits; the numbers of pictures and the notes are "
         f"those of the first, seed {plan.seed}. F1 (macro), ECE and Brier score are the probe's"
     )
     echo(_LEARNED)
+
+
+def _print_apart(found: Mapping[str | None, Sequence[RepeatedProbe]]) -> None:
+    """Compare the probes that keep groups whole with those that do not."""
+    for group in found if None in found else ():
+        for same, each in zip(found[None], found[group], strict=True) if group else ():
+            means = same.scores["probe"], each.scores["probe"]
+            shown = tuple(None if mean is None else mean.mean for mean in means)
+            echo(_difference(each.first, shown, group, each.over(same)))
+
+
+def _print_repeated_comparison(each: RepeatedProbe) -> None:
+    name, over = each.first.label.name, _over_knn(each.first, each.over_knn)
+    echo(f"{name}: probe compared with kNN on the same splits: {over}")
+    if f1 := {method: score.mean for method in _METHODS if (score := each.macro_f1(method))}:
+        echo(f"{name}: macro F1: {_macro_f1(f1)}")
+    if (f1_above := each.scores.get("hierarchy_f1")) is not None:
+        echo(f"{name}: hF {f1_above.mean:.3f} \u00b1 {f1_above.std:.3f}")
 
 
 def _repeated_row(each: RepeatedProbe, name: str, *, std: bool = False) -> list[object]:
@@ -70,9 +97,10 @@ def print_probes(
 ) -> None:
     """Print a table for each metric, and what should be known of the scores."""
     from artsim.evaluation.probe import means
+    from artsim.metrics import separate_difference
 
     more = f" and {', '.join(plan.metadata)}" if plan.metadata else ""
-    echo(f"Probes on {store} ({plural(store.rows, 'picture')}, by {plan.tap}{more})")
+    echo(f"Probes on {store} ({count_among(store, plan.among)}, by {plan.tap}{more})")
     below = f"  by {plan.group}" if ordinary else ""  # a row under that of the ordinary split
     for metric, (heading, floor) in _HEADINGS.items():
         rows = []
@@ -87,13 +115,14 @@ def print_probes(
             right = [floor, *_COLUMNS]
             print_table(["label", *right], rows, right=right, whole=["label"])
     for each, same in zip(probes, ordinary, strict=bool(ordinary)):
-        echo(_difference(same, each, plan.group))
+        scores = same.probe.value, each.probe.value
+        echo(_difference(each, scores, plan.group, separate_difference(same.probe, each.probe)))
     if any(each.few for each in probes):
         _print_few(probes)
     by = f" by {plan.group}" if ordinary else ""
     _print_hierarchies([(each, "") for each in ordinary] + [(each, by) for each in probes])
     for each in (*ordinary, *probes):
-        _print_calibration(each)
+        _print_comparison(each)
         print_split(each.label.name, each.split)
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
     if names:
@@ -108,21 +137,32 @@ def _print_hierarchies(probes: Sequence[tuple[LabelProbe, str]]) -> None:
             print_hierarchy([("probe", each.hierarchy)])
 
 
-def _print_calibration(each: LabelProbe) -> None:
+def _print_comparison(each: LabelProbe) -> None:
+    """Compare the probe with kNN; print macro F1 of every method, and the probe's calibration."""
+    if each.over_knn is not None:
+        over = _over_knn(each, each.over_knn)
+        echo(f"{each.label.name}: probe compared with kNN on the same test pictures: {over}")
     metrics = each.result.metrics
     if "ece" in metrics:
-        brier = metrics["brier"]
-        echo(
-            f"{each.label.name}: macro F1 of the probe {metrics['macro_f1']:.3f}; its calibration: "
-            f"ECE {metrics['ece']:.3f}, Brier score {brier}"
-        )
+        calibration = f"ECE {metrics['ece']:.3f}, Brier score {metrics['brier']}"
+        f1 = _macro_f1(each.macro_f1)
+        echo(f"{each.label.name}: macro F1: {f1}; calibration of the probe: {calibration}")
 
 
-def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> str:
-    """Say how far apart the two scores of a label are, and what that shows."""
-    from artsim.metrics import separate_difference
+def _macro_f1(found: Mapping[str, float]) -> str:
+    return ", ".join(f"{_METHODS[name]} {value:.3f}" for name, value in found.items())
 
-    found = separate_difference(ordinary.probe, apart.probe)
+
+def _over_knn(each: LabelProbe, found: Difference) -> str:
+    is_error = each.metric == "MAE"
+    digits = _digits(each, abs(found.estimate.high - found.estimate.low))
+    return compared(found, "the probe", "kNN", is_error=is_error, digits=digits)
+
+
+def _difference(
+    apart: LabelProbe, scores: tuple[float | None, ...], group: str | None, found: Difference
+) -> str:
+    """Say how far apart two scores of a label are, ordinary and by group, and what that shows."""
     change, group = found.estimate, str(group).replace("_", " ")
     size = signed(change, _digits(apart, abs(change.high - change.low)))
     if found.is_noise:
@@ -131,9 +171,10 @@ def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> s
         shows = f"more than chance explains: recognizing the {group} helps"
     else:
         shows = f"more than chance explains: the test sets differ in more than the {group}"
+    first, second = (_show(apart, score) for score in scores)
     return (
-        f"{ordinary.label.name}: {_show(ordinary, ordinary.probe.value)} if the {group} of a "
-        f"test picture may be in the training set, {_show(apart, apart.probe.value)} if not:\n"
+        f"{apart.label.name}: {first} if the {group} of a test picture may be in the training "
+        f"set, {second} if not:\n"
         f"  {size}, {shows}"
     )
 

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
+from artsim.cli.options.collection import where_option
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.labels import (
     column_option,
+    count_among,
     k_option,
     keep_copies_option,
     label_option,
     qualified_option,
+    read_among,
 )
 from artsim.cli.options.outputs import format_option
 from artsim.cli.output import echo, fixed, note_left_out, print_json_lines, print_table
@@ -36,11 +39,12 @@ _ALONE = ("R-precision", "mAP@R")
     "Labels",
     label_option,
     qualified_option,
+    where_option,
     click.option(
         "--split",
         metavar="SPLIT",
-        help="Search with the test pictures of a split among its others: a stored split, or a "
-        "column of train and test.",
+        help="Search with the test pictures of a split among its other pictures: a stored "
+        "split, or a column with the values train and test.",
     ),
     keep_copies_option,
     column_option(
@@ -66,22 +70,23 @@ _ALONE = ("R-precision", "mAP@R")
 def retrieval_eval(
     index: Path | None,
     tap: str | None,
+    where: str | None,
     per_class: bool,
     as_json: bool,
     **choice: Any,
 ) -> None:
     """Measure how well pictures retrieve others of their class.
 
-    Every picture is a query, and the R others of its class are relevant; pictures without others
-    are no queries. With --split the test pictures are queries, and the others are searched. Of
-    labels with several values, a picture is relevant that shares one, and nDCG counts how many.
-    P@k: share of relevant pictures among the first k. HitRate@k: 1 if any of the
-    first k is relevant. mAP@k: mean precision at the relevant ranks up to k, divided by
-    min(R, k). nDCG@k: discounted cumulative gain with 1 / log2(rank + 1), as a share of the best
-    possible. R-precision: P@R. mAP@R: mAP@k at k = R. MRR@k: 1 / rank of the first relevant
-    result, 0 beyond k. All are means over the queries, with 95% intervals of resampled queries
-    (of whole groups of them with --junk). Copies of a query are neither right nor wrong, as with
-    --junk; --keep-copies counts them.
+    Every picture is a query, and the R others of its class are relevant; a picture that is alone in
+    its class is no query. With --split the test pictures are the queries, and all others are
+    searched. If a label has several values, a picture that shares one is relevant, and nDCG counts
+    how many it shares. P@k: share of relevant pictures among the first k. HitRate@k: 1 if any of
+    the first k is relevant. mAP@k: mean precision at the relevant ranks up to k, divided by min(R,
+    k). nDCG@k: discounted cumulative gain with 1 / log2(rank + 1), as a share of the best possible.
+    R-precision: P@R. mAP@R: mAP@k at k = R. MRR@k: 1 / rank of the first relevant result, 0 beyond
+    k. All are means over the queries, with 95% intervals of resampled queries (of whole groups of
+    them with --junk). Copies of a query are neither right nor wrong, as with --junk; --keep-copies
+    counts them.
 
     100,000 random pairs of one class and of two classes show how far the similarities differ, and
     how often the pair of one class is the more similar (AUC). --pixels adds SSIM (Wang et al.
@@ -98,7 +103,7 @@ def retrieval_eval(
     store = open_store(index)
     from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 
-    plan = RetrievalPlan(tap=store.tap(tap).name, **choice)
+    plan = RetrievalPlan(tap=store.tap(tap).name, among=read_among(store, where), **choice)
     found = list(retrieve(store, plan))
     if as_json:
         setting = {"tap": plan.tap, "split": plan.split, "junk": plan.junk, "seed": plan.seed}
@@ -108,7 +113,7 @@ def retrieval_eval(
             print_json_lines(rows, index=store)
         return
     ignored = f", same {plan.junk} ignored" if plan.junk else ""
-    pictures = plural(store.rows, "picture")
+    pictures = count_among(store, plan.among)
     echo(f"Retrieval on {store} ({pictures}, by {plan.tap}{ignored})")
     note_left_out(zeros=found[0].without_vector)
     for each in found:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels import label_columns
+from artsim.labels import Label, label_columns, read_label
 from artsim.metrics import blocks_to_unit
+from artsim.splits import Among
 from artsim.store import RowsById, Store
 
 
 def choose_labels(
-    store: Store, named: Collection[str], taken: Collection[str | None] = ()
+    store: Store,
+    named: Collection[str],
+    taken: Collection[str | None] = (),
+    among: Among | None = None,
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """List the labels that are named, or all columns that can be labels but those taken.
 
@@ -28,14 +33,23 @@ def choose_labels(
         raise EvaluationError(f"{str(store)!r} holds no picture; see 'artsim info'")
     names, not_labels = tuple(dict.fromkeys(named)), dict[str, str]()
     if not names:
-        possible, not_labels = label_columns(store)
+        possible, not_labels = label_columns(store, among.rows if among else None)
         names = tuple(name for name in possible if name not in taken)
     if not names:
         raise EvaluationError(
-            f"no column of {str(store)!r} can be a label; see 'artsim info', "
+            f"no column of {str(store)!r} can be a label{_where(among)}; see 'artsim info', "
             "or name one with --label"
         )
     return names, not_labels
+
+
+def read_among(
+    store: Store, name: str, among: Among | None, *, keep_qualified: bool = False
+) -> Label:
+    """Read a label of the rows that take part, see `artsim.labels.read_label`."""
+    if among is None:
+        return read_label(store, name, keep_qualified=keep_qualified)
+    return _among(store, name, among, keep_qualified=keep_qualified)
 
 
 def unit_vectors(store: Store, tap: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -63,3 +77,16 @@ def rows_of(first: Store, other: Store) -> NDArray[np.int64]:
             "one catalog"
         )
     return rows
+
+
+def _among(store: Store, name: str, among: Among, *, keep_qualified: bool = False) -> Label:
+    label = read_label(store, name, keep_qualified=keep_qualified)
+    kept = label.among(among.rows)
+    if label.qualified:  # of all rows
+        every = read_label(store, name, keep_qualified=True).keep(among.rows)
+        kept = replace(kept, qualified=int(every.known.sum() - kept.known.sum()))
+    return kept
+
+
+def _where(among: Among | None) -> str:
+    return f" where {among.where}" if among else ""

@@ -163,6 +163,13 @@ class Label:
         begin, end = (np.where(rows, each, np.nan) for each in (self.begin, self.end))
         return replace(kept, begin=begin, end=end)
 
+    def among(self, rows: Mask) -> Label:
+        """Return the label as if there were no rows but these, shape (N,): it has their classes."""
+        kept = self.keep(rows)
+        if self.kind == LabelKind.NUMBER:
+            return replace(kept, strata=number(self.name, kept.begin, kept.end).strata)
+        return kept.keep_classes(kept.counts > 0)
+
     def keep_classes(self, classes: Mask) -> Label:
         """Return the label with these classes only, shape (K,); those that no row has go too."""
         rows, codes = self.row_codes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -158,8 +159,14 @@ def title_column(store: Store) -> str | None:
     return next((name for name in _TITLES if name in texts), None)
 
 
-def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
+def label_columns(
+    store: Store, rows: NDArray[np.bool_] | None = None
+) -> tuple[list[str], dict[str, str]]:
     """Find the columns and derived labels that can be labels of one class a picture.
+
+    Args:
+        store: The index.
+        rows: Of a part of it the rows, shape (N,); None: all.
 
     Returns:
         Their names, and for every other column why it cannot be one.
@@ -176,7 +183,7 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
             others[name] = f"it holds {what}; name it with --label to predict them"
         elif type_ == FieldType.LIST:
             others[name] = "it has several values a picture"
-        elif (reason := why_not_label(values_of(store, name))) is not None:
+        elif (reason := why_not_label(_of_rows(values_of(store, name), rows))) is not None:
             others[name] = reason
         else:
             labels.append(name)
@@ -187,6 +194,10 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
         except EvaluationError as error:  # its column has gone since
             others[name] = str(error)
     return labels, others
+
+
+def _of_rows(values: list[Any], rows: NDArray[np.bool_] | None) -> list[Any]:
+    return values if rows is None else list(itertools.compress(values, rows))
 
 
 def read_label(store: Store, name: str, *, keep_qualified: bool = False) -> Label:

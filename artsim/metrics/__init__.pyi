@@ -30,8 +30,11 @@ from .met import evaluate_met as evaluate_met
 from .metadata import metadata_baseline as metadata_baseline
 from .neighbors import blocks_to_unit as blocks_to_unit
 from .neighbors import to_unit as to_unit
+from .paired import SIGNIFICANT as SIGNIFICANT
 from .paired import Difference as Difference
+from .paired import best_share as best_share
 from .paired import paired_share as paired_share
+from .paired import resplit_mean as resplit_mean
 from .paired import separate_difference as separate_difference
 from .pairs import auc as auc
 from .pairs import pair_scores as pair_scores
@@ -45,6 +48,7 @@ from .ranking import average_precisions as average_precisions
 from .registry import METRICS as METRICS
 from .registry import Metric as Metric
 from .registry import baseline as baseline
+from .registry import best_of as best_of
 from .registry import class_scores as class_scores
 from .registry import difference as difference
 from .registry import estimate_main as estimate_main

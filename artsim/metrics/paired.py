@@ -8,6 +8,7 @@ not: that two intervals overlap shows neither a difference nor that there is non
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from artsim.errors import EvaluationError
 from artsim.metrics.intervals import Codes, Floats, between, estimate_mean, number, resampled_maps
 from artsim.metrics.ranking import Ranking, average_precisions
 
-_SIGNIFICANT = 0.05
+SIGNIFICANT = 0.05
 _Z = 1.959964  # of a 95% interval
 
 
@@ -36,7 +37,7 @@ class Difference:
         So it is where no interval is known, or where it rests on few groups and is too narrow.
         """
         if self.p is not None:
-            return self.p >= _SIGNIFICANT
+            return self.p >= SIGNIFICANT
         if self.estimate.has_few_groups:
             return True
         return not (self.estimate.low > 0 or self.estimate.high < 0)
@@ -114,6 +115,47 @@ def paired_map(
     groups_drawn = number(groups, first.n)[1]
     shifted = found - found.mean() + value
     return Difference(between(value, shifted, first.n, groups, groups_drawn), None)
+
+
+def resplit_mean(first: Sequence[float], second: Sequence[float], test_share: float) -> Difference:
+    """Compare the means of two models' scores on several random splits of the same rows.
+
+    The splits share training rows, so that their scores vary less than those of new rows would: the
+    interval is that of Nadeau and Bengio's corrected resampled t-test (2003,
+    doi:10.1023/A:1024068626366), whose variance grows by the test rows for each training row.
+
+    Args:
+        first: The first model's score on each split.
+        second: The second model's.
+        test_share: Test rows for each training row: 0.25 of 20 and 80.
+
+    Raises:
+        EvaluationError: If they are of different numbers of splits, or of none.
+    """
+    from scipy.stats import t
+
+    _check(len(first), len(second))
+    change, n = np.subtract(second, first), len(first)
+    value, error = float(change.mean()), math.nan
+    if n > 1 and change.std() > 0:
+        deviation = float(change.std(ddof=1)) * math.sqrt(1 / n + test_share)
+        error = float(t.ppf(0.975, n - 1)) * deviation
+    return Difference(Estimate(value, value - error, value + error, n), None)
+
+
+def best_share(right: Sequence[NDArray[np.bool_]]) -> tuple[int, list[float]]:
+    """Find the model with most rows right, and how likely each difference from it is by chance.
+
+    As the best is chosen on the rows that it is compared on, McNemar's exact p-values are those of
+    all pairs of models at once (Bonferroni): each is multiplied by the number of pairs.
+
+    Returns:
+        The place of the first best, and a p-value for each model; 1 for itself.
+    """
+    best = int(np.argmax([each.mean() for each in right]))
+    pairs = len(right) * (len(right) - 1) // 2
+    found = [paired_share(each, right[best]).p or 0.0 for each in right]
+    return best, [min(1.0, p * pairs) if pairs else 1.0 for p in found]
 
 
 def separate_difference(first: Estimate, second: Estimate) -> Difference:

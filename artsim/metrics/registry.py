@@ -6,7 +6,7 @@ chosen by the first of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from artsim.datatypes import Estimate, finite
 from artsim.labels import LabelKind
 from artsim.metrics import scores
 from artsim.metrics.intervals import estimate_map, estimate_mean, estimate_share
-from artsim.metrics.paired import Difference, paired_map, paired_mean, paired_share
+from artsim.metrics.paired import Difference, best_share, paired_map, paired_mean, paired_share
 from artsim.metrics.predictions import Predictions
 from artsim.metrics.ranking import Ranking, average_precisions
 
@@ -243,6 +243,18 @@ def difference(first: Predictions, second: Predictions) -> Difference:
     compare = main_metric(first.truth.kind).difference
     assert compare is not None  # every main metric has one
     return compare(first, second)
+
+
+def best_of(several: Sequence[Predictions]) -> tuple[int, list[float]] | None:
+    """Find the best of several predictions of the same rows, see `best_share`.
+
+    None if there are fewer than two, or rows are not right or wrong each on their own, as
+    McNemar's test takes them.
+    """
+    first = several[0]
+    if len(several) < 2 or first.groups is not None or first.truth.kind != LabelKind.MULTICLASS:
+        return None
+    return best_share([_right(each) for each in several])
 
 
 def scores_to_json(found: dict[str, Estimate | float]) -> dict[str, float | None]:

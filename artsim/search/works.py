@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,9 @@ from artsim.search.conditions import RowFilter
 from artsim.search.groups import ValueGroups
 from artsim.search.metadata import WorkMetadata, open_metadata
 from artsim.store import RowsById, Store, indices, text_scalar
+
+if TYPE_CHECKING:
+    from artsim.splits import Among
 
 _OWN = {  # columns for conditions besides the metadata
     "id": FieldType.TEXT,
@@ -54,6 +57,24 @@ class Works:
     def filter(self) -> RowFilter:
         """Finds the rows that meet conditions."""
         return RowFilter(self.types, self.blocks, is_in_memory=self.metadata.is_in_memory)
+
+    def among(self, where: str | None) -> Among | None:
+        """Return the part of the works that an evaluation is limited to; None without a condition.
+
+        Raises:
+            SearchError: If the condition cannot be read, or no work meets it.
+        """
+        from artsim.splits import Among
+
+        rows = self.filter.rows(where, ())
+        if where is None or rows is None:
+            return None
+        if not len(rows):
+            raise SearchError(
+                f"no work of {str(self.store)!r} meets the condition {where}; change it, or leave "
+                "it out"
+            )
+        return Among(where, np.isin(np.arange(self.store.rows), rows))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return the values of a column, or of a derived label, computed at the first call.

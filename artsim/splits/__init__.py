@@ -13,7 +13,7 @@ from artsim.splits.hashes import (
 )
 from artsim.splits.joint import JointDraw, balanced_split, joint_splits
 from artsim.splits.leaks import WITHIN, Evidence, LeakKind, find_leaks
-from artsim.splits.parts import TEST, TRAIN, VAL, Split
+from artsim.splits.parts import TEST, TRAIN, VAL, Among, Split
 from artsim.splits.stored import (
     SplitPlan,
     StoredSplit,
@@ -30,6 +30,7 @@ __all__ = [
     "TRAIN",
     "VAL",
     "WITHIN",
+    "Among",
     "Evidence",
     "JointDraw",
     "LeakKind",

@@ -15,7 +15,7 @@ from artsim.labels import Label, LabelKind, derived_labels, group_codes
 from artsim.splits.audit import refuse_leaks
 from artsim.splits.copies import Copies, leave_out_copies, read_copies
 from artsim.splits.drawing import split
-from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Codes, Mask, Rows, Split
+from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Among, Codes, Mask, Rows, Split
 from artsim.splits.stored import StoredSplit, read_stored_split
 from artsim.store import Store
 
@@ -34,6 +34,7 @@ class SplitChoice:
     no_leaks: bool = False  # refuse a split that has one file or picture in two parts
     keep_copies: bool = False  # train on copies of test pictures as well
     seed: int = 0
+    among: Among | None = None  # the part of the collection that takes part; None: all of it
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +72,21 @@ class SplitSource:
             found = _leave_one_out(rows, how)
         else:
             found = parts_of(stored)
-        return self.without_copies(found)
+        return self.without_copies(self._within(found))
+
+    def _within(self, found: Split) -> Split:
+        """Keep the rows that take part, before copies are counted."""
+        among = self.choice.among
+        if among is None:
+            return found
+        kept = found.within(among)
+        for part in (TRAIN, TEST):
+            if not len(kept.parts[part]):
+                raise EvaluationError(
+                    f"{found.description}: no row of {part!r} meets the condition {among.where}; "
+                    "choose another --split, or a wider --where"
+                )
+        return kept
 
     def without_copies(self, found: Split) -> Split:
         """Leave copies of test pictures out of training, unless they are to be kept."""
@@ -119,12 +134,14 @@ def split_label(source: SplitSource, label: Label, kept: Mask | None = None) -> 
     """
     choice, stored = source.choice, source.stored
     kept = np.ones(len(label), dtype=bool) if kept is None else kept
+    kept = kept if choice.among is None else kept & choice.among.rows
     label, unlabeled = label.keep(kept), kept & ~label.known
     if stored is None or stored.is_sample:
         among, rows = "", np.flatnonzero(kept)
         if stored is not None:
             among, rows = f" of the sample {stored.name!r}", stored.rows(SAMPLE)
         drawn = draw_split(np.intersect1d(rows, label.labeled), label, source, among)
+        drawn = drawn if choice.among is None else drawn.within(choice.among)
         found = replace(source.without_copies(drawn), unlabeled=int(unlabeled[rows].sum()))
         return _with_notes(found, label)
     if stored.is_folds:

@@ -19,6 +19,14 @@ Codes = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True, eq=False)
+class Among:
+    """The part of a collection that an evaluation is limited to: nothing else takes part in it."""
+
+    where: str  # the condition that its rows meet, in SQL
+    rows: Mask  # (N,)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
     """Rows to train on, to choose settings by and to test on, each sorted.
@@ -38,6 +46,7 @@ class Split:
     notes: tuple[str, ...] = ()  # for readers of the scores
     passed_over: int = 0  # test rows that were not drawn, where only some are evaluated
     copies_left_out: int = 0  # training rows that are copies of test rows
+    where: str | None = None  # the condition that all rows meet, in SQL
 
     def __post_init__(self) -> None:
         """Refuse a row that is in two parts."""
@@ -95,6 +104,7 @@ class Split:
     def facts(self) -> dict[str, int | str | None]:
         """What JSON says of how scores were measured."""
         return {
+            **({} if self.where is None else {"where": self.where}),
             "copies_left_out": self.copies_left_out,
             "unlabeled": self.unlabeled,
             "resampled": self.resampled_by,
@@ -110,6 +120,10 @@ class Split:
         """Keep the rows, of N, where a mask is true."""
         train, validation, test = (rows[mask[rows]] for rows in self.parts.values())
         return replace(self, train=train, validation=validation, test=test)
+
+    def within(self, among: Among) -> Split:
+        """Keep the rows of a part of the collection."""
+        return replace(self.keep(among.rows), where=among.where)
 
     def leave_out(self, rows: Rows) -> tuple[Split, int]:
         """Leave rows out of training and validation; return how many of them were there."""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from artsim.cli.options.complete import complete_column, complete_split
 from artsim.cli.options.values import Command, count_option, numbers, split_names
+from artsim.cli.output import note_unknown
+from artsim.datatypes import plural
+
+if TYPE_CHECKING:
+    from artsim.splits import Among
+    from artsim.store import Store
 
 _STRATIFIED = "70/10/20, stratified"
 
@@ -55,7 +61,7 @@ hierarchy_option = click.option(
     metavar="FILE|iconclass",
     callback=_read_hierarchy,
     help="Which classes are below which: a CSV file with the columns child and parent, SKOS as "
-    ".ttl, or iconclass for labels that are its notations. Predictions are also scored by the "
+    ".ttl, or iconclass if the labels are its notations. Predictions are also scored by the "
     "classes above them, and backed off to the deepest level that is sure enough.",
 )
 
@@ -117,7 +123,7 @@ def k_option(what: str, *, default: str) -> Callable[[Command], Command]:
 queries_option = count_option(
     "--queries",
     default=100_000,
-    help="Test pictures evaluated; of more, so many are drawn at random.",
+    help="Evaluate at most N test pictures, drawn at random.",
 )
 
 
@@ -128,3 +134,21 @@ min_confidence_option = click.option(
     metavar="P",
     help="Predict nothing if no class is this likely.  [default: always predict]",
 )
+
+
+def read_among(store: Store, where: str | None) -> Among | None:
+    """Read which works --where limits an evaluation to; note those of unknown values."""
+    if where is None:
+        return None
+    from artsim.search import Works
+
+    works = Works(store)
+    among = works.among(where)
+    note_unknown(works.filter.unknown(where, ()))
+    return among
+
+
+def count_among(store: Store, among: Among | None) -> str:
+    """Say how many pictures there are, or how many of them take part and which."""
+    every = plural(store.rows, "picture")
+    return every if among is None else f"{among.rows.sum():,} of {every} where {among.where}"

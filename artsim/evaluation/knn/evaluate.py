@@ -23,6 +23,7 @@ from artsim.evaluation.knn.reachable import count_unreachable
 from artsim.labels import Label, LabelKind
 from artsim.metrics import (
     KNN_KS,
+    METRICS,
     TEMPERATURE,
     Hubness,
     MultilabelVotes,
@@ -30,6 +31,7 @@ from artsim.metrics import (
     Ranking,
     Votes,
     baseline,
+    best_of,
     estimate_main,
     hubness,
     main_metric,
@@ -87,6 +89,21 @@ class KnnEvaluation:
     def baseline(self) -> Estimate:
         """The main metric of what is predicted without looking at a picture."""
         return baseline(self.scores[0].predictions)
+
+    @property
+    def baseline_macro_f1(self) -> float | None:
+        """Macro F1 of the majority class; None of a label without single classes."""
+        if self.label.kind != LabelKind.MULTICLASS:
+            return None
+        return METRICS["macro_f1"].compute(self.scores[0].predictions.constant())
+
+    @cached_property
+    def best(self) -> tuple[int, list[float]] | None:
+        """The place of the best score, and how likely each differs from it by chance alone.
+
+        None where that is not known, see `artsim.metrics.best_of`.
+        """
+        return best_of([each.predictions for each in self.scores])
 
     def short(self, k: int) -> int:
         """Count the queries with fewer than k possible neighbors: those they have vote."""

@@ -63,7 +63,9 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan) -> Iterator[dict[str, 
         }
         return
     label, hubs = evaluation.label, evaluation.hubness
-    for score in evaluation.scores:
+    best = evaluation.best
+    by_chance: Sequence[float | None] = best[1] if best else [None] * len(evaluation.scores)
+    for score, p in zip(evaluation.scores, by_chance, strict=True):
         details: dict[str, Any] = {}
         if score.hierarchy is not None:
             details["hierarchy"] = score.hierarchy.to_json()
@@ -78,6 +80,8 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan) -> Iterator[dict[str, 
             **details,
             _BASELINES[label.kind]: evaluation.baseline.value,
             "n": len(label),
+            "majority_macro_f1": evaluation.baseline_macro_f1,
+            "best_p": p,
             **sizes,
             "unlabeled_neighbors": evaluation.unlabeled_neighbors,
             "fewer_neighbors": evaluation.short(score.k),

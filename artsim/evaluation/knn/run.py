@@ -21,8 +21,8 @@ from artsim.evaluation.hierarchy import (
 from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnEvaluator
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.knn.series import read_titles
-from artsim.evaluation.reading import choose_labels, unit_vectors
-from artsim.labels import Label, LabelKind, derived_labels, group_codes, read_label
+from artsim.evaluation.reading import choose_labels, read_among, unit_vectors
+from artsim.labels import Label, LabelKind, derived_labels, group_codes
 from artsim.labels.trees import check_placed
 from artsim.metrics import MetScore, csls, evaluate_met, mutual_proximity
 from artsim.metrics.neighbors import Neighbors, nearest, nearest_among
@@ -98,6 +98,7 @@ def knn_eval(
         ...     print(evaluation.label.name, evaluation.scores[0].estimate)
     """
     labels, not_labels = _read_labels(store, plan)
+    among = plan.among
     source = read_source(store, plan)
     split = source.whole
     groups = _read_groups(store, plan.groups, workers, progress)
@@ -153,18 +154,18 @@ def knn_eval(
         split=split,
         evaluations=evaluations(),
         not_labels=not_labels,
-        without_vector=int((~has_vector).sum()),
+        without_vector=int((~has_vector if among is None else ~has_vector & among.rows).sum()),
         unassigned=source.stored.unassigned if source.stored else 0,
     )
 
 
 def _read_labels(store: Store, plan: KnnPlan) -> tuple[list[Label], dict[str, str]]:
     """Read the labels of the plan, or all that can be labels; return why others cannot."""
-    names, not_labels = choose_labels(store, plan.labels, (plan.split, *plan.groups))
+    names, not_labels = choose_labels(store, plan.labels, (plan.split, *plan.groups), plan.among)
     labels = []
     for name in names:
         try:
-            labels.append(read_label(store, name, keep_qualified=plan.keep_qualified))
+            labels.append(read_among(store, name, plan.among, keep_qualified=plan.keep_qualified))
         except EvaluationError as error:
             if plan.labels:
                 raise

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 from artsim.evaluation.knn import read_titles
-from artsim.evaluation.reading import choose_labels
-from artsim.labels import Label, read_label
+from artsim.evaluation.reading import choose_labels, read_among
+from artsim.labels import Label
 from artsim.labels.trees import Hierarchy, check_placed
 from artsim.splits import Split, SplitChoice, read_source, split_label
 from artsim.store import Store
@@ -33,7 +33,8 @@ def label_names(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> t
         EvaluationError: If there is no picture, no label, or a label is what the rows are split or
             grouped by.
     """
-    names, _ = choose_labels(store, plan.labels, (plan.split, plan.group, *apart))
+    taken = (plan.split, plan.group, *apart)
+    names, _ = choose_labels(store, plan.labels, taken, plan.among)
     for name in names:
         if name in (plan.split, plan.group):
             role = "split" if name == plan.split else "group"
@@ -44,7 +45,7 @@ def label_names(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> t
 def read_labels(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> list[Label]:
     """Read the labels of a plan, see `label_names`; its hierarchy must have one of them."""
     labels = [
-        read_label(store, name, keep_qualified=plan.keep_qualified)
+        read_among(store, name, plan.among, keep_qualified=plan.keep_qualified)
         for name in label_names(store, plan, apart)
     ]
     if plan.hierarchy is not None:

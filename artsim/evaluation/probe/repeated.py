@@ -11,6 +11,7 @@ import torch
 from artsim.datatypes import Estimate, Progress, no_progress
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.run import LabelProbe, ProbePlan, probe_data, read_data
+from artsim.metrics import Difference, resplit_mean
 from artsim.splits import Split
 from artsim.store import Store
 
@@ -47,6 +48,28 @@ class RepeatedProbe:
         found = [_values(each) for each in self.runs]
         return {name: _repeat([values[name] for values in found]) for name in found[0]}
 
+    def macro_f1(self, method: str) -> Repeated | None:
+        """Macro F1 of a method; None of a label without single classes."""
+        return self.scores.get("macro_f1" if method == "probe" else f"{method}_macro_f1")
+
+    @property
+    def over_knn(self) -> Difference:
+        """How much the probe's mean is above that of k neighbors, on the same splits."""
+        return resplit_mean(self._values("knn"), self._values("probe"), self._test_share)
+
+    def over(self, other: RepeatedProbe) -> Difference:
+        """How much its probe is above another's, on as many splits of the same index."""
+        share = max(self._test_share, other._test_share)
+        return resplit_mean(other._values("probe"), self._values("probe"), share)
+
+    @property
+    def _test_share(self) -> float:
+        return max(len(each.split.test) / len(each.split.learned) for each in self.runs)
+
+    def _values(self, method: str) -> list[float]:
+        scores = (each.scores[method] for each in self.runs)
+        return [score.value for score in scores if score is not None]
+
     def to_json(self) -> dict[str, object]:
         """Return means, and deviations as NAME_std, as plain values."""
         first = self.first
@@ -58,11 +81,13 @@ class RepeatedProbe:
         }
         for name, score in self.scores.items():
             found |= {name: score.mean if score else None, f"{name}_std": score and score.std}
+        found |= self.over_knn.to_json("over_knn")
         return found | {
             "seeds": [each.seed for each in self.runs],
             "n_train": [len(each.split.train) for each in self.runs],
             "n_test": [len(each.split.test) for each in self.runs],
             "split_description": self.split.description,
+            **({} if first.split.where is None else {"where": first.split.where}),
             "notes": list(first.split.notes),
         }
 
@@ -110,7 +135,8 @@ def _with_seeds(seeds: Sequence[int]) -> str:
 def _values(each: LabelProbe) -> Mapping[str, Estimate | float | None]:
     others = {name: score for name, score in each.result.metrics.items() if name != each.metric}
     hierarchy = {"hierarchy_f1": each.hierarchy.scores.f1} if each.hierarchy else {}
-    return {**each.scores, **others, **hierarchy}
+    macro_f1 = {f"{n}_macro_f1": value for n, value in each.macro_f1.items() if n != "probe"}
+    return {**each.scores, **others, **macro_f1, **hierarchy}
 
 
 def _repeat(scores: list[Estimate | float | None]) -> Repeated | None:

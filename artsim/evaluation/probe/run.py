@@ -19,11 +19,13 @@ from artsim.evaluation.reading import unit_vectors
 from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
 from artsim.metrics import (
     METRICS,
+    Difference,
     FewShot,
     Predictions,
     Probe,
     baseline,
     class_scores,
+    difference,
     few_shot,
     fit_probe,
     metadata_baseline,
@@ -61,6 +63,7 @@ class LabelProbe:
     knn: Estimate  # with k chosen on validation
     k: int
     probe: Estimate
+    over_knn: Difference | None  # of the probe; None where k neighbors predict other test rows
     result: Probe  # its features are the vectors, then `features`
     hierarchy: HierarchyEvaluation | None  # of the probe
     features: Metadata  # given to the probe in addition to the vectors
@@ -93,6 +96,8 @@ class LabelProbe:
             found |= (score or nothing).to_json(name)
         metrics = self.result.metrics.items()
         found |= scores_to_json({name: each for name, each in metrics if name != self.metric})
+        over = self.over_knn or Difference(nothing, None)
+        found |= over.to_json("over_knn") | {"over_knn_noise": self.over_knn and over.is_noise}
         found |= {
             **{f"{name}_macro_f1": f1 for name, f1 in self.macro_f1.items() if name != "probe"},
             **({"hierarchy": self.hierarchy.to_json()} if self.hierarchy else {}),
@@ -282,6 +287,7 @@ def _probe_label(
         knn=knn.best.estimate,
         k=knn.best.k,
         probe=by_vectors.estimate,
+        over_knn=_over(knn.best.predictions, by_vectors.predictions),
         result=by_vectors,
         hierarchy=probe_hierarchy(placed, label, features, by_vectors) if placed else None,
         features=metadata if given else Metadata(),
@@ -289,6 +295,11 @@ def _probe_label(
         few=tuple(_few_shots(features, label, split, plan, device)),
         seed=plan.seed,
     )
+
+
+def _over(neighbors: Predictions, probe: Predictions) -> Difference | None:
+    same = len(neighbors.truth) == len(probe.truth)  # else some of the test rows were drawn
+    return difference(neighbors, probe) if same else None
 
 
 def _notes(probe: Probe, by_neighbors: Predictions) -> Iterator[str]:

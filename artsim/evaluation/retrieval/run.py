@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from artsim.errors import EvaluationError, ImageError
-from artsim.evaluation.reading import choose_labels, unit_vectors
+from artsim.evaluation.reading import choose_labels, read_among, unit_vectors
 from artsim.images import decode, read_bytes
-from artsim.labels import Label, LabelKind, group_codes, read_label, short_name
+from artsim.labels import Label, LabelKind, group_codes, short_name
 from artsim.metrics import (
     RETRIEVAL_KS,
     RetrievalEvaluation,
@@ -97,7 +97,8 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
         EvaluationError: If a column does not exist or cannot be used as named, a k is out of
             range, a vector is not finite, or pixels are compared and no picture can be opened.
     """
-    names, _ = choose_labels(store, plan.labels, (plan.junk,))
+    among = plan.among
+    names, _ = choose_labels(store, plan.labels, (plan.junk,), plan.among)
     labels = {short_name(name): _read_label(store, name, plan) for name in names}
     whole = read_source(store, plan).whole
     if plan.split is not None and whole.is_leave_one_out:
@@ -137,7 +138,7 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
             pixels=_compare(store, vectors, scores, codes, junk, plan) if plan.pixels else None,
             label=read,
             split=replace(split, notes=(*split.notes, *read.notes, *split.label_notes(read.name))),
-            without_vector=int((~has_vector).sum()),
+            without_vector=int((~has_vector if among is None else ~has_vector & among.rows).sum()),
         )
 
 
@@ -149,9 +150,13 @@ def _junk(whole: Split, *, with_column: bool) -> Codes | None:
 
 
 def _read_label(store: Store, name: str, plan: RetrievalPlan) -> Label:
-    label = read_label(store, name, keep_qualified=plan.keep_qualified)
+    label = read_among(store, name, plan.among, keep_qualified=plan.keep_qualified)
     if label.kind == LabelKind.NUMBER:
         raise EvaluationError(f"{name!r} holds numbers, expected classes; {label.as_classes}")
+    if len(label.classes) == 1:
+        raise EvaluationError(
+            f"label {name!r} has one class, {label.classes[0]!r}; at least two classes are needed"
+        )
     return label
 
 
