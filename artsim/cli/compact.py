@@ -17,14 +17,14 @@ from artsim.datatypes import plural, shown_path
 @cloup.option_group(
     "Index",
     index_option,
-    count_option("--part-mb", default=64, help="Largest file that is made, in megabytes."),
+    count_option("--part-mb", default=64, help="Size of the largest file, in megabytes."),
 )
 def compact(index: Path | None, part_mb: int) -> None:
     """Merge the small files of an index into few large ones.
 
     Every update of an index adds files; thousands of them make opening and searching slow. The
-    works, their vectors and all answers stay as they are. If it is stopped, the index is as it was
-    before or after, and the same command finishes it.
+    works, their vectors and all answers stay as they are. If it is stopped, the index is still
+    whole, and the same command finishes the job.
 
     Example:
 

@@ -75,7 +75,7 @@ _DRAWN = 240  # pictures on a sheet
         "decided",
         metavar="FILE",
         type=PICTURE,
-        help="Find nothing, but read what was decided: pairs with the columns decision "
+        help="Instead of searching, read what was decided: pairs with the columns decision "
         "('duplicate' or 'not a duplicate') and keep, as exported by 'artsim serve'. Duplicates "
         "share a value of the column same_work, for --group.",
     ),
@@ -104,15 +104,16 @@ def dupes(
     threshold for same-work is estimated from the index, so that ordinary neighbors and random pairs
     of works are below it.
 
-    Works that form a chain, each similar to the next but the ends not to each other, are a series:
-    objects of one kind or from one mold, pages of one manuscript. The score of a group is the
-    cosine of the two least similar and of the two most similar works. All are candidates to check:
-    two objects of a series can be as similar as two photographs of one.
+    Works that form a chain, each similar to the next although the ends are not similar to each
+    other, are called a series: objects of one kind or from one mold, pages of one manuscript. The
+    score of a group is the cosine of the two least similar and of the two most similar works. All
+    are candidates to check: two objects of a series can be as similar as two photographs of one.
 
-    Several indexes are searched together. Their vectors are compared only if one model made them,
-    else only the pictures. JSON and --output have a row for every pair. What was found in one index
-    is kept in it: 'artsim serve' shows it side by side, to decide and export. --decisions makes a
-    column of these, so that works that are one stay together in splits and evaluations.
+    Several indexes are searched together. Their vectors are compared if the same model made them,
+    otherwise only the pictures are. JSON and --output have a row for every pair. What was found in
+    one index is kept in it: 'artsim serve' shows it side by side, to decide and export. --decisions
+    makes a column of what you decided, so that pictures of one work stay together in splits and
+    evaluations.
 
     Example:
 

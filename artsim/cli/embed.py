@@ -36,6 +36,7 @@ from artsim.cli.options.computing import (
 from artsim.cli.options.outputs import allow_loss_option, folder_option, strict_option
 from artsim.cli.options.values import INDEXES, count_option
 from artsim.cli.output import echo, print_json_lines, resumable, show_progress
+from artsim.cli.unmatched import note_unmatched
 from artsim.datatypes import (
     DEFAULT_MODEL,
     RUN,
@@ -95,8 +96,8 @@ if TYPE_CHECKING:
         "--threads",
         least=0,
         default=0,
-        help="Threads that compute, on a CPU. Vectors depend on their number by rounding.  "
-        "[default: all cores; 1 for each process of --devices and --engine]",
+        help="Threads that compute, on a CPU. Their number changes the vectors a little, by "
+        "rounding.  [default: all cores; 1 for each process of --devices and --engine]",
     ),
     devices_option,
     engine_option,
@@ -145,10 +146,10 @@ def embed(
 ) -> None:
     """Embed a collection into an index, or update the index.
 
-    COLLECTION is a folder of pictures, a folder with a table and its pictures, or the table
-    itself; READER:PATH names a reader. Only new and changed pictures are embedded, and options of
-    the collection, such as --id-column, are as before where you leave them out. To resume an
-    interrupted run, run the same command again.
+    COLLECTION is a folder of pictures, a folder with a table and its pictures, or the table itself;
+    READER:PATH names a reader. Only new and changed pictures are embedded, and options of the
+    collection that you leave out, such as --id-column, stay as before. To resume an interrupted
+    run, run the same command again.
 
     Example:
 
@@ -165,7 +166,8 @@ def embed(
 
     from artsim.embedding import EmbedSettings, embed_collection, open_engine
     from artsim.models import NetworkRequest
-    from artsim.store import index_to_write
+    from artsim.store import Store, index_to_write
+    from artsim.study import find_unmatched
 
     request = NetworkRequest(
         spec=spec,
@@ -198,10 +200,12 @@ def embed(
             from artsim.embedding import pack_index
 
             pack_index(folder, spec, weights=weights)
+        unmatched = find_unmatched(Store.open(folder)) if summary.dropped else []
     summary.path = path
     if as_json:
         print_json_lines([summary.to_json()])
     _print_summary(summary, str(spec), err=as_json)
+    note_unmatched(unmatched)
     if not summary.rows or (strict and summary.failures):
         sys.exit(1)
 

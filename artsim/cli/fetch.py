@@ -44,7 +44,7 @@ _HOSTS = 20  # that are listed
     click.option(
         "--dry-run",
         is_flag=True,
-        help="Only print how many requests to which hosts, bytes and time there would be.",
+        help="Only print what it would take: requests to each host, bytes and time.",
     ),
     click.option("--retry-failed", is_flag=True, help="Retry what failed in earlier runs."),
 )
@@ -94,9 +94,9 @@ _HOSTS = 20  # that are listed
     click.option(
         "--ignore-robots",
         is_flag=True,
-        help="Request what a server's robots.txt disallows too, and at --delay. Only if the "
-        "museum permits it: many disallow search engines pictures that their open access terms "
-        "let you download.",
+        help="Also request what a server's robots.txt disallows, at the pace of --delay. "
+        "Only if the museum permits it: many keep search engines away from pictures that their "
+        "open access terms let you download.",
     ),
     click.option(
         "--contact",

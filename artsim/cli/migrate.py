@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         "--model",
         metavar="SPEC",
         shell_complete=complete_model,
-        help="New model, or other taps: embed the collection again by it, and compare.",
+        help="New model, or other taps: embed the collection again with it, and compare.",
     ),
     click.option(
         "--map",
@@ -78,7 +78,7 @@ if TYPE_CHECKING:
         "mark it in the column mapped_vector.",
     ),
     click.option("--switch", is_flag=True, help="Make the new version the index."),
-    click.option("--back", is_flag=True, help="Make the version that was last replaced the index."),
+    click.option("--back", is_flag=True, help="Restore the version that was replaced last."),
     click.option("--drop-old", is_flag=True, help="Delete the versions that were replaced."),
     click.option(
         "--name", metavar="NAME", help="Version to switch to or delete.  [default: the only one]"
@@ -88,7 +88,7 @@ if TYPE_CHECKING:
 @cloup.option_group("Collection", moved_option, *reader_options, max_pixels_option)
 @cloup.option_group(
     "Comparison",
-    tap_option(more=" Of the index; of the new version the one with its name, or the first."),
+    tap_option(more=" In the new version it is the tap of this name, or the first."),
     label_option,
     qualified_option,
     split_option(),

@@ -74,7 +74,7 @@ def models(pattern: str | None, add: Path | None, as_json: bool) -> None:
 def layers(model: str, as_json: bool) -> None:
     """List the layers of a model whose outputs can be embedded.
 
-    In order, with their output shapes. No weights are needed or downloaded.
+    They are listed in order, with their output shapes. No weights are needed or downloaded.
 
     Example:
 

@@ -88,10 +88,10 @@ def motifs(
 ) -> None:
     """Find repeated details: a copied figure, a reused ornament.
 
-    Works are candidates if a tile of one is near a tile of the other. Then the cells of their
-    feature maps are matched at three scales, and the matches that one shift, scale and slight
-    stretch explain are counted, plain and mirrored. The score is their similarity, summed over
-    distinct cells. All pairs are candidates to check.
+    Two works are compared if a tile of one resembles a tile of the other. Their feature maps are
+    matched cell by cell at three scales, and the matches that fit one shift, scale and slight
+    stretch count, as they are or mirrored. The score is their similarity, summed over distinct
+    cells. Check the pairs yourself: a high score is a hint and no proof.
 
     Use an index made with 'artsim embed --tiles 5'; without tiles only works that are similar as
     a whole are compared. The network must be convolutional. To resume an interrupted run, run the

@@ -31,7 +31,7 @@ from artsim.datatypes import parse_spec
     click.option(
         "--compiled",
         is_flag=True,
-        help="Pack the network as OpenVINO computes it, too, for a faster start.",
+        help="Also pack the network in the form that OpenVINO computes, for a faster start.",
     ),
     weights_option,
 )

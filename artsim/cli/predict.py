@@ -95,11 +95,11 @@ def predict(
     """Predict the labels of pictures.
 
     PICTURE is a picture, or a folder or table of them; --id predicts works of the index. A probe
-    saved by 'artsim probe' gives the probability of each class. Next to it are the catalog's
-    value and the most similar works of the index with their labels. Predictions for pictures that
-    it was fitted to are marked, since they are no evidence: by file, and once 'artsim dupes' has
-    hashed the pictures by look, as another scan of the same photograph. Crops are not found. With
-    --run a network trained by 'artsim train' predicts.
+    saved by 'artsim probe' gives the probability of each class. Next to it are the catalog's value
+    and the most similar works of the index with their labels. Predictions for pictures that it was
+    fitted to are marked, since they are no evidence: the same file and, once 'artsim dupes' has
+    hashed the pictures, another scan of the same photograph. Crops are not found. With --run a
+    network trained by 'artsim train' predicts.
 
     With --hierarchy the prediction is the deepest class whose probability, summed over the classes
     below it, is sure enough: --min-confidence, or what 'artsim probe --hierarchy' chose.

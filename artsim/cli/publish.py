@@ -29,11 +29,11 @@ def publish(index: Path | None, addresses: tuple[str, ...], as_json: bool) -> No
 
     ADDRESS is lance:FOLDER or lance:s3://BUCKET/PATH for LanceDB (the extra 'lance'), or
     milvus:http://HOST:19530 for Milvus (the extra 'milvus'; MILVUS_TOKEN is its token). Without
-    one, every address is brought up to date that the index was published to: only what changed
-    since is sent.
+    ADDRESS, every database that the index was published to is brought up to date; only what has
+    changed is sent.
 
-    The vectors are copied. The index folder stays the truth: 'similar', 'serve' and 'knn-eval' with
-    --index ADDRESS read metadata and conditions from it, and refuse a copy of another state.
+    The vectors are copied. The index folder is still needed: 'similar', 'serve' and 'knn-eval' with
+    --index ADDRESS read metadata and conditions from it, and refuse a copy that is out of date.
 
     Example:
 

@@ -58,7 +58,7 @@ def repair(
     max_pixels: int,
     **options: Any,
 ) -> None:
-    """Make damaged files of an index again and keep the rest.
+    """Rebuild the damaged files of an index and keep the rest.
 
     Every file is compared with its checksum. Search files are rebuilt; the pictures of damaged
     parts are embedded again, and the index is brought up to date as 'artsim embed' does.

@@ -99,7 +99,7 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
         multiple=True,
         metavar="ORIGIN",
         callback=lambda _context, _option, origins: tuple(map(_read_origin, origins)),
-        help="Let pages of another website ask the JSON interface, such as https://museum.example. "
+        help="Let pages of another website use the JSON interface, such as https://museum.example. "
         "Repeat for more.",
     ),
     count_option("--max-upload", default=20, metavar="MB", help="Refuse larger uploads."),
@@ -108,12 +108,13 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
         type=click.FloatRange(0),
         default=0.0,
         metavar="N",
-        help="Answer at most N questions a second for each token, or each address without one.",
+        help="Answer at most N requests a second for each token, or for each address "
+        "without a token.",
     ),
     count_option(
         "--processes",
         default=1,
-        help="Processes that answer; each has its network and the records in memory.",
+        help="Processes that answer; each holds the network and the records in memory.",
     ),
     click.option(
         "--metrics", is_flag=True, help="Give figures for Prometheus at /metrics. Needs 'metrics'."

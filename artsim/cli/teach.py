@@ -48,7 +48,7 @@ def _marks_option(name: str, help_: str) -> Any:
     "Marks",
     _marks_option(
         "--positive",
-        "Works that show the concept: IDs, or a file with one a line. Repeat for more.",
+        "Works that show the concept: IDs, or a file with one per line. Repeat for more.",
     ),
     _marks_option("--negative", "Works that do not. Repeat for more."),
     _marks_option("--unmark", "Remove the marks of these works."),

@@ -77,8 +77,8 @@ _TOP = 5  # classes from which a top-5 would always be right
         "--templates",
         "template_set",
         metavar="NAME",
-        help="Bundled templates: style, genre, medium, object, general; or a text file of them, "
-        "one a line.  [default: those that suit the label's name]",
+        help="Bundled templates: style, genre, medium, object, general; or a text file "
+        "with one per line.  [default: those that suit the label's name]",
     ),
 )
 @cloup.option_group(

@@ -55,7 +55,7 @@ decoder_option = click.option(
     type=click.Choice(["cpu", "gpu"]),
     default="cpu",
     show_default=True,
-    help="What decodes JPEGs: the cores, or the GPU that computes.",
+    help="Where JPEGs are decoded: on the CPU, or on the GPU that computes.",
 )
 
 weights_option = click.option(
