@@ -113,6 +113,27 @@ def test_columns_can_be_named(tmp_path):
     assert rows(catalog) == [{"id": "2", "image": "b", "id_catalog": "1", "image_catalog": "a"}]
 
 
+def test_the_only_column_that_names_pictures_has_them(tmp_path):
+    catalog = read(
+        tmp_path, "Inv. No.,Note,Scan\nL 1,see b.jpg now,a b.JPG\nL 2,,\nL 3,c.png,c.png\n"
+    )
+    assert [row["image"] for row in rows(catalog)] == ["a b.JPG", None, "c.png"]
+    assert [row["id"] for row in rows(catalog)] == ["L 1", "L 2", "L 3"]
+    assert catalog.notes == ("the pictures are those that the column 'Scan' names",)
+    address = "https://x.org/a.jpg?size=9"
+    catalog = read(tmp_path, f"id,Link,Scan\n1,{address},a.jpg|b.jpg\n")
+    assert rows(catalog)[0]["image"] == "a.jpg"
+    assert rows(read(tmp_path, f"id,Link\n1,{address}\n"))[0]["image"] == address
+
+
+def test_of_several_columns_that_name_pictures_none_is_guessed(tmp_path):
+    with pytest.raises(
+        ReaderError,
+        match=r"has several columns that name pictures \(Front, Back\); .*--image-column",
+    ):
+        read(tmp_path, "id,Front,Back\n1,a.jpg,b.jpg\n")
+
+
 def test_a_missing_column_lists_the_existing_ones(tmp_path):
     with pytest.raises(
         ReaderError,

@@ -11,13 +11,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from artsim.datatypes import Catalog, FieldType
+from artsim.datatypes import Catalog, FieldType, shell_word
 from artsim.errors import ReaderError
 from artsim.places import is_remote, parquet_source
 from artsim.readers.batches import rows_of_parquet
 from artsim.readers.columns import ColumnGuess, convert, declared_types, field_names, strip_lists
 from artsim.readers.delimited import clean, open_delimited
-from artsim.readers.key_columns import IMAGE_COLUMNS, find_column, id_note, key_columns
+from artsim.readers.key_columns import (
+    IMAGE_COLUMNS,
+    columns_of_pictures,
+    find_column,
+    id_note,
+    image_note,
+    key_columns,
+)
 from artsim.readers.missing import null_words
 from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import image_root, roots_of_table
@@ -56,7 +63,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     views = options.setting("views", "first", choices=("first", "all"))
     file = find_table(path)
     table = _open(file, options)
-    keys = key_columns(file, table.schema.names, options)
+    keys = key_columns(file, table.schema.names, options, lambda: _columns_of_pictures(table))
     declared = _declared_types(file, table.schema, options.types)
     sources = [name for name in table.schema.names if name not in keys]
     separator = options.settings.get("separator")
@@ -87,6 +94,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
                 columns.append(convert(_as_text(column), types[name]) if name in types else column)
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
+    found = () if options.image_column else image_note(keys[1])
     named_for_folder = path.is_dir() or _stem(file).lower() in _WELL_KNOWN
     catalog = Catalog(
         name=(file.parent.name if named_for_folder else _stem(file)) or "collection",
@@ -95,7 +103,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         root=image_root(images, roots_of_table(file, images), options),
         schema=schema,
         batches=batches,
-        notes=(*table.notes, *_notes(guesses), *id_note(keys, images)),
+        notes=(*table.notes, *_notes(guesses), *found, *id_note(keys, images)),
     )
     return with_views(catalog, every=views == "all", several=several)
 
@@ -141,8 +149,9 @@ def find_table(path: Path) -> Path:
     if len(tables) > 1 and _rank(tables[0]) == len(_WELL_KNOWN):
         names = ", ".join(table.name for table in tables[:_LISTED])
         raise ReaderError(
-            f"{path} has several tables ({names}); name one, such as table:{tables[0]}, "
-            f"or read the pictures alone with folder:{path}"
+            f"{path} has several tables ({names}); name one, such as "
+            f"{shell_word(f'table:{tables[0]}')}, or read the pictures alone with "
+            f"{shell_word(f'folder:{path}')}"
         )
     return tables[0]
 
@@ -181,7 +190,7 @@ def _open_parquet(file: Path) -> _Table:
     if inside and find_column(list(kept), None, IMAGE_COLUMNS) is None:
         raise ReaderError(
             f"{file} holds the pictures themselves, in the column {inside[0]!r}; read it with "
-            f"imageparquet:{file}"
+            f"{shell_word(f'imageparquet:{file}')}"
         )
     for name in kept:
         if names.count(name) > 1:
@@ -244,6 +253,12 @@ def _declared_types(
         if pa.types.is_nested(stored) and declared.pop(name) is not FieldType.of(stored):
             raise ReaderError(f"{file}, column {name!r}: {stored} cannot become {type_}")
     return declared
+
+
+def _columns_of_pictures(table: _Table) -> list[str]:
+    """List the columns whose first values name pictures."""
+    first = next(table.batches(), None)
+    return columns_of_pictures(first.slice(0, _PROBED)) if first is not None else []
 
 
 def _look_through(

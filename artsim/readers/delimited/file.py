@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from artsim.datatypes import shell_word
 from artsim.errors import ReaderError
 from artsim.readers.batches import BATCH_ROWS, batched
 from artsim.readers.delimited import decoding
@@ -91,7 +92,7 @@ class DelimitedFile:
             if name not in self.names:
                 raise ReaderError(
                     f"{self.path} has no column {name!r}; its columns are {', '.join(self.names)}; "
-                    f"read another layout with table:{self.path}"
+                    f"read another layout with {shell_word(f'table:{self.path}')}"
                 )
 
     def _stream(self, columns: Sequence[str] | None) -> pa.csv.CSVStreamingReader:
