@@ -458,7 +458,7 @@ def test_an_uploaded_picture_and_its_detail_are_queries(page):
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.9, steps=3)
     page.mouse.up()
     shows_first(page, 240)
-    expect(page.get_by_text("Similar to a detail of")).to_be_visible()
+    expect(page.locator("#tray").get_by_text("Similar to a detail of")).to_be_visible()
     page.get_by_role("button", name="Search with the whole picture").click()
     shows_first(page, 300)
     page.reload()  # the server keeps it, and so does this visitor's history
@@ -472,7 +472,7 @@ def test_a_detail_is_drawn_with_keys(page):
     for key in ("Enter", "ArrowRight", "ArrowDown", "Shift+ArrowLeft"):
         stage.press(key)
     expect(page).to_have_url(re.compile(re.escape("q=1%4032%2C32%2C38%2C40%3Aid%3Ah60")))
-    expect(page.get_by_text("Similar to a detail of")).to_be_visible()
+    expect(page.locator("#tray").get_by_text("Similar to a detail of")).to_be_visible()
     page.locator(".stage").press("Delete")
     expect(page).to_have_url(re.compile(re.escape("q=1%3Aid%3Ah60")))
 
@@ -504,7 +504,7 @@ def test_a_detail_of_a_work_is_found_and_outlined_and_is_a_new_query(page):
     expect(dialog.locator(".found")).to_be_visible()
     expect(dialog.get_by_role("heading")).to_have_text("Untitled")
     dialog.get_by_role("button", name="Find works similar to this detail").click()
-    expect(page.get_by_text("Similar to a detail of")).to_be_visible()
+    expect(page.locator("#tray").get_by_text("Similar to a detail of")).to_be_visible()
     expect(page).to_have_url(re.compile(re.escape("q=1%4050%2C50%2C50%2C50%3Aid%3Aboth.png")))
     expect(page.locator("#grid .by").first).to_have_text("blue.png")
 
@@ -674,7 +674,7 @@ def test_the_viewer_is_in_the_address_and_back_closes_it(page):
 
 def test_a_work_in_the_address_that_is_not_there_is_said(page):
     page.goto("/?q=1:id:h60#work=nothing")
-    expect(page.locator("#error")).to_contain_text("no picture has the id 'nothing'")
+    expect(page.locator("#error")).to_contain_text("There is no work “nothing” in this collection.")
 
 
 def test_the_viewer_loads_the_part_in_sight_as_sharp_as_its_file(page):

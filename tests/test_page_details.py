@@ -34,7 +34,7 @@ def draw(page):
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.95, box["y"] + box["height"] * 0.95, steps=3)
     page.mouse.up()
-    expect(page.get_by_text("Similar to a detail of")).to_be_visible()
+    expect(page.locator("#tray").get_by_text("Similar to a detail of")).to_be_visible()
 
 
 def test_a_detail_that_is_drawn_is_looked_for_in_parts_of_works(page):
@@ -83,7 +83,7 @@ def test_without_tiles_a_detail_is_said_to_be_compared_with_whole_pictures(page)
     expect(page.locator("#summary")).to_contain_text(
         "The detail is compared with whole pictures; to find works that contain it, make a "
         "second index with tiles, stop this server with Ctrl-C, and start it again with that index "
-        "too (repeat options such as --port):"
+        "too and the options it has now:"
     )
     lines = (
         "artsim embed COLLECTION --tiles 3 -o colors-tiles\n"
@@ -133,7 +133,7 @@ def test_a_detail_leads_to_the_index_that_has_the_same_works_with_tiles(browser,
         expect(page.locator("#grid .caption").first).to_contain_text("detail at the bottom right")
         assert crop in page.url
         page.locator("#index").select_option("whole")  # back, by the selector
-        expect(page.get_by_text("Similar to a detail of")).to_be_visible()
+        expect(page.locator("#tray").get_by_text("Similar to a detail of")).to_be_visible()
         assert crop in page.url
         page.locator("#index").select_option("colors")  # it has no such work
         expect(page.locator("#heading")).to_have_text("30 works")
@@ -141,7 +141,7 @@ def test_a_detail_leads_to_the_index_that_has_the_same_works_with_tiles(browser,
         said = page.locator("#notice")
         expect(said.locator("span")).to_have_text("The work you searched with is not in colors")
         said.get_by_role("button", name="Back to whole").click()
-        expect(page.get_by_text("Similar to a detail of")).to_be_visible()
+        expect(page.locator("#tray").get_by_text("Similar to a detail of")).to_be_visible()
         expect(page.locator("#index")).to_have_value("whole")
         expect(said).to_be_hidden()
         page.goto("/?index=colors")

@@ -135,7 +135,7 @@ def test_what_is_exported_of_a_list_is_not_only_what_is_shown(page):
     assert sorted(collected(page)[:2]) == ["h12", "h348"]
     with zipfile.ZipFile(io.BytesIO(exported(page, "Pictures as a zip file")[1])) as archive:
         assert len(archive.namelist()) == shown + 1
-    expect(page.locator("#tools .note")).to_have_text(f"Exports the {shown} shown works.")
+    expect(page.locator("#tools .note")).to_have_text(f"Exports the {shown} works shown.")
 
 
 @WIDTHS
@@ -208,10 +208,11 @@ def test_the_likeliest_are_exported_with_those_marked_yes_as_a_table_and_a_page(
     page.set_viewport_size({"width": width, "height": 850})
     page.goto("/?view=teach")
     concept = page.get_by_role("region", name="Teach a concept")
-    expect(concept.locator(".teach-head p")).to_have_text("Marks stay in this browser.")
+    expect(concept.locator(".teach-head p")).to_have_text("Your marks stay in this browser.")
     mark(page, 120, "yes")
     expect(page.locator("#heading")).to_have_text("Likeliest works")
-    expect(concept).to_contain_text("Marks stay in this browser. To keep them: Export.")
+    said = "Your marks are in this browser only; export them to keep them."
+    expect(concept).to_contain_text(said)
     mark(page, 300, "no")
     expect(concept).to_contain_text("1 work marked yes, 1 no")
     concept.get_by_label("Name of the concept").fill("greens")
@@ -300,7 +301,7 @@ def test_matches_that_are_hardly_similar_are_not_called_most_similar(page, width
 def test_the_words_that_were_meant_are_a_link(browser, gaps, width):  # noqa: F811
     with visit(browser, gaps, viewport={"width": width, "height": 850}) as page:
         page.goto("/?find=baot+11")
-        expect(page.locator("#nothing p")).to_have_text("No work has 'baot'; did you mean boat 11?")
+        expect(page.locator("#nothing p")).to_have_text("No work has “baot”; did you mean boat 11?")
         page.get_by_role("link", name="boat 11").click()
         expect(titles(page)).to_have_text(["Boat 11"])
         expect(page.get_by_label("Find in titles")).to_have_value("boat 11")
@@ -308,7 +309,7 @@ def test_the_words_that_were_meant_are_a_link(browser, gaps, width):  # noqa: F8
         expect(page.locator("#nothing a")).to_have_text("boat 11")  # without what no work has
         page.goto("/?find=zzzz")
         expect(page.locator("#nothing")).to_have_text(
-            re.compile("^No work has 'zzzz'; try another")
+            re.compile("^No work has “zzzz”; try another")
         )
         expect(page.locator("#nothing a")).to_have_count(0)
 

@@ -359,3 +359,169 @@ def test_a_label_where_works_differ_is_broken_only_between_words(browser, addres
         assert record.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
         differ.locator("tbody th").first.evaluate("each => (each.textContent = 'long'.repeat(20))")
         assert record.evaluate("each => each.scrollWidth - each.clientWidth") <= 0
+
+
+# --- every state, in windows of three widths ------------------------------------------------
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+WIDE = (1300, 820, 390)
+
+
+def box(locator):
+    """Return where an element is, in pixels."""
+    return locator.evaluate("each => each.getBoundingClientRect().toJSON()")
+
+
+@pytest.mark.parametrize("width", WIDE)
+def test_tools_start_below_their_heading_or_end_beside_it(browser, address, width):  # noqa: F811
+    with visit(browser, address, viewport={"width": width, "height": 900}) as page:
+        for view, place in (("wall", "#results"), ("map", "#map")):
+            page.goto(f"/?view={view}")
+            bar = page.locator(f"{place} .bar")
+            tools = bar.locator("#tools, .tools")
+            expect(tools).to_be_visible()
+            whole, heading, own = box(bar), box(bar.locator("h2")), box(tools)
+            if own["top"] >= heading["bottom"]:
+                assert own["left"] == whole["left"]
+            else:
+                assert own["right"] == pytest.approx(whole["right"], abs=1)
+            if width != 820:
+                assert (own["top"] >= heading["bottom"]) is (width == 390)
+
+
+@pytest.mark.parametrize("width", WIDE)
+def test_what_belongs_together_in_the_options_is_in_line(browser, address, width):  # noqa: F811
+    with visit(browser, address, viewport={"width": width, "height": 900}) as page:
+        page.goto("/?q=1:id:h60&q=1:id:h72&max-per.artist=2")
+        if width == 390:
+            page.get_by_role("button", name="Options").click()
+        sliders = page.locator(".aspects input")
+        expect(sliders).to_have_count(2)
+        first, second = box(sliders.first), box(sliders.last)
+        assert (first["left"], first["width"]) == (second["left"], second["width"])
+        assert second["top"] >= first["bottom"]
+        number, column = (
+            box(page.get_by_label("Limit per artist")),
+            box(page.get_by_label("Per column").first),
+        )
+        assert column["left"] >= number["right"]
+        assert abs(column["top"] - number["top"]) < 4
+        expect(page.locator(".first")).to_have_text(" It is enough to be similar to one of them")
+
+
+def test_a_filter_is_said_as_a_person_would(page):
+    page.goto(
+        "/?q=1:id:h60&not-same=title&max-per.artist=1&max-per.title=2&earlier-than=1700"
+        "&contemporary=100&min-percentile=1&contains.title=hue"
+    )
+    said = [
+        "Title contains “hue”",
+        "Not the same title",
+        "Only one per artist",
+        "Up to 2 per title",
+        "Made before 1700",
+        "Made within 100 years of the query",
+        "More similar than 1% of random pairs",
+    ]
+    expect(page.locator("#chips .filter > span")).to_have_text(said)
+    page.get_by_role("button", name="Remove Only one per artist").click()
+    expect(page.locator("#chips .filter > span")).to_have_text([*said[:2], *said[3:]])
+
+
+def test_a_line_of_the_server_is_a_sentence_on_the_page(page):
+    page.goto("/")
+    lines = [
+        "no work has 'a b'; see 'artsim find'",
+        "the file's header isn't there",
+        "No work has 'x'; did you mean y?",
+    ]
+    said = page.evaluate(
+        """async (lines) => {
+            const { asSentence } = await import("/page/basics/dom.js");
+            return lines.map(asSentence);
+        }""",
+        lines,
+    )
+    assert said == [
+        "No work has “a b”; see “artsim find”.",
+        "The file's header isn't there.",
+        "No work has “x”; did you mean y?",
+    ]
+
+
+def test_the_numbers_of_a_work_come_first_in_its_record_and_are_copied(page):
+    def with_number(route):
+        found = route.fetch().json()
+        found["metadata"]["inventory_no"] = "P.1900.2"
+        route.fulfill(json=found | {"accession": "P.1900.2", "captioned": ["inventory_no"]})
+
+    page.route("**/work?id=h60", with_number)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/#work=h60")
+    rows = page.locator(".record tr")
+    expect(rows.first).to_contain_text("Inventory no")
+    expect(rows).to_have_count(7)
+    assert [each.split()[0] for each in rows.all_text_contents()[1:]] == [
+        "IDh60", "TitleHue", "ArtistRed", "Year1560", "Pixels90", "FilePNG,"
+    ]  # fmt: skip
+    for row, number in ((rows.nth(0), "P.1900.2"), (rows.nth(1), "h60")):
+        row.get_by_role("button", name="Copy").click()
+        expect(row.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == number
+
+
+def test_what_teach_asks_about_has_its_title_and_artist(page):
+    page.goto("/?view=teach")
+    for hue in (0, 12):
+        card(page, f"Hue {hue}").locator(".marks .yes").click()
+    asked = page.locator(".ask li")
+    expect(asked).to_have_count(6)
+    for each in asked.all():
+        hue = int(each.locator(".title").text_content().removeprefix("Hue "))
+        made = each.locator(".by").text_content()
+        assert re.fullmatch(rf"(Red|Green|Blue) school, {1500 + hue}", made)
+
+
+def test_the_card_of_a_point_lies_over_the_names_of_groups(page):
+    group = {"name": "Frans Hals, portrait", "x": 0, "y": 0, "works": 5}
+    page.route("**/groups", lambda route: route.fulfill(json=[group]))
+    page.goto("/?view=map")
+    expect(page.locator(".names span")).to_have_text(group["name"], use_inner_text=True)
+    page.locator("canvas[role=application]").press("ArrowRight")
+    expect(page.locator(".tip")).to_be_visible()
+    level = "each => Number(getComputedStyle(each).zIndex)"
+    assert page.locator(".tip").evaluate(level) > page.locator(".names span").first.evaluate(level)
+
+
+def test_on_a_phone_menus_are_as_high_as_a_finger_and_names_of_sets_are_read(browser, address):  # noqa: F811
+    with visit(browser, address, **PHONE) as page:
+        page.goto("/")
+        for hue in (0, 12, 24):
+            card(page, f"Hue {hue}").locator(".star").tap()
+        bar = page.locator("#collection")
+        bar.locator("summary", has_text="▾").tap()
+        bar.get_by_role("button", name="New set").tap()
+        page.get_by_role("dialog").get_by_role("textbox").fill("Harbors at dawn")
+        page.get_by_role("button", name="Create").tap()
+        page.get_by_label("Set", exact=True).select_option("My set")
+        assert box(page.get_by_label("Set", exact=True))["width"] > 110
+        expect(bar.get_by_role("button", name="Compare", exact=True)).to_be_hidden()
+        bar.locator("summary", has_text="▾").tap()
+        entries = bar.locator(".menu[open] div button")
+        expect(entries.nth(1)).to_have_text("Compare two works")
+        assert min(box(each)["height"] for each in entries.all()) > 40
+        entries.nth(1).tap()
+        expect(bar.get_by_role("status")).to_have_text("Choose two works to compare.")
+        page.locator("#tools [data-keep=export]").tap()
+        entries = page.locator("#tools .menu[open] div button")
+        assert min(box(each)["height"] for each in entries.all()) > 40
+
+
+def test_on_a_phone_both_fields_for_words_can_be_read(browser, address):  # noqa: F811
+    with visit(browser, address, **PHONE) as page:
+        for query in ("", "&q=1:id:h60"):
+            page.goto(f"/?index=words{query}")
+            expect(page.locator("#heading")).to_contain_text("works")
+            find, words = box(page.locator("#find")), box(page.locator("#words"))
+            assert words["top"] >= find["bottom"]
+            assert min(find["width"], words["width"]) > 250

@@ -202,7 +202,7 @@ def test_a_set_has_a_name_and_there_are_several(page):
     page.locator("#collection summary", has_text="My set").click()
     page.get_by_role("button", name="New set").click()
     page.get_by_role("dialog", name="Name of the new set").get_by_role("textbox").fill("Greens")
-    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Create").click()
     collect(page, 120, 132)
     bar = page.get_by_role("region", name="Collected works")
     expect(bar.get_by_role("button", name="2 works")).to_be_visible()
@@ -305,7 +305,7 @@ def test_a_concept_is_saved_exported_and_opened_again(page):
     page.get_by_label("Name of the concept").fill("greens")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.locator("#teach")).to_contain_text("Saved as the columns greens and greens_score")
-    expect(page.locator("#teach")).not_to_contain_text("Marks stay in this browser")
+    expect(page.locator("#teach")).not_to_contain_text("in this browser")
     expect(page.locator("#refine summary").filter(has_text="Greens").first).to_be_visible()
     with downloaded(page) as file:
         page.locator("#teach summary", has_text="Export").click()
@@ -363,9 +363,9 @@ def test_marks_that_are_not_saved_are_never_discarded_without_a_question(page):
     expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(2)
     concept.get_by_role("button", name="Start again").click()  # these are saved: no question
     expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(0)
-    concept.get_by_role("button", name="Undo: 2 marks back").click()
+    concept.get_by_role("button", name="Bring back 2 marks").click()
     expect(concept.get_by_role("button", name=re.compile("^Take back"))).to_have_count(2)
-    expect(concept.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(concept.get_by_role("button", name="Bring back")).to_have_count(0)
     expect(concept.get_by_label("Name of the concept")).to_have_value("kept_reds")
 
 

@@ -38,7 +38,7 @@ const viewing = makeViewing({
     try {
       viewer.open(await api.work(visit.state.index, id));
     } catch (error) {
-      fail(error);
+      fail(error.status === 404 ? new Error(`There is no work “${id}” in this collection.`) : error);
     }
   },
 });

@@ -1,4 +1,6 @@
-/** The JSON interface of the server. What it refuses is an Error whose message is one line. */
+/** The JSON interface of the server. What it refuses is an Error whose message is a sentence. */
+
+import { asSentence } from "./dom.js";
 
 // A proxy may show the server under a path, in which even "page" may occur.
 const BASE = import.meta.url.slice(location.origin.length, import.meta.url.lastIndexOf("/page/") + 1);
@@ -41,7 +43,7 @@ async function call(address, options = {}) {
   } catch {
     // it was no JSON: a proxy's page
   }
-  throw new Error(reason);
+  throw Object.assign(new Error(asSentence(reason)), { status: response.status });
 }
 
 /** Call, and wait for a press to end: an element that an answer replaces meanwhile gets no click. */

@@ -27,17 +27,22 @@ export const button = (text, onclick, title) => make("button", { type: "button",
 export function commands(...lines) {
   const words = lines.map((line) => line.split(/( )/).map((word) => make("span", {}, word)));
   const code = make("code", {}, words.flatMap((line, at) => (at ? ["\n", ...line] : line)));
-  const copy = make("button", { type: "button", className: "plain", onclick: take }, "Copy");
+  return make("span", { className: "command" }, code, copier(code));
+}
+
+/** Make a button that copies the text of an element. */
+export function copier(element, title) {
+  const copy = make("button", { type: "button", className: "plain", title, onclick: take }, "Copy");
   async function take() {
     try {
-      await navigator.clipboard.writeText(code.textContent);
+      await navigator.clipboard.writeText(element.textContent);
       copy.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(code); // not without https: the visitor copies what is selected
+      getSelection().selectAllChildren(element); // not without https: the visitor copies what is selected
     }
     setTimeout(() => (copy.textContent = "Copy"), 2500);
   }
-  return make("span", { className: "command" }, code, copy);
+  return copy;
 }
 
 /**
@@ -79,8 +84,17 @@ export function columnName(name) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+/** What a column is called within a sentence. */
+export const inWords = (name) => columnName(name).toLowerCase();
+
 /** The name of the column that something with a name for people is saved as; empty if none is left. */
 export const columnOf = (name) => name.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^[_.-]+/, "");
+
+/** A line of the server as a sentence of the page. */
+export function asSentence(line) {
+  const text = line.replace(/(^|[\s(])'([^']*)'(?=$|[\s,;:.?)])/g, "$1“$2”");
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?…]$/.test(text) ? "" : "."}`;
+}
 
 const DIGITS = 6; // after the point, as scores are written elsewhere
 
@@ -94,7 +108,10 @@ export function asText(value) {
   return String(typeof value === "number" ? Number(value.toFixed(DIGITS)) : value);
 }
 
-const titled = (work) => work.title || [work.artist, work.date].filter(Boolean).join(", ");
+/** Who made a work, and when. */
+export const byline = ({ artist, date }) => [artist, date].filter(Boolean).join(", ");
+
+const titled = (work) => work.title || byline(work);
 
 /** A short line for a work: its title, else its artist and date, else its id. */
 export const shortName = (work) => titled(work) || work.id;

@@ -113,7 +113,7 @@ export function makeCollection(bar, actions) {
           })
         : null,
       works ? upward(exportMenu(exportAs)) : null,
-      moreMenu(several, works, like),
+      moreMenu(several, works, like, compare),
     ].filter(Boolean);
   }
 
@@ -127,9 +127,10 @@ export function makeCollection(bar, actions) {
     }
   }
 
-  function moreMenu(several, works, like) {
+  function moreMenu(several, works, like, compare) {
     const entries = [
       works ? ["Find similar works", like] : null,
+      works > 1 ? ["Compare two works", compare] : null,
       ["Rename", rename],
       ["New set", start],
       ["Teach a concept with it", () => actions.teach(sets.ids())],
@@ -171,7 +172,7 @@ export function makeCollection(bar, actions) {
   }
 
   async function start() {
-    const given = await askName("Name of the new set", "Make it", sets.freeName("New set"));
+    const given = await askName("Name of the new set", "Create", sets.freeName("New set"));
     if (given) sets.start(given);
     else draw();
   }

@@ -1,7 +1,7 @@
 /** Duplicates: groups side by side with their evidence, to decide about and export. */
 
 import * as api from "../basics/api.js";
-import { commands, count, described, headline, keptFocus, later, make, many, show } from "../basics/dom.js";
+import { byline, commands, count, described, headline, keptFocus, later, make, many, show } from "../basics/dom.js";
 import { download } from "../basics/exports.js";
 import { fail, say } from "../basics/notices.js";
 import { whenNear } from "../basics/scrolling.js";
@@ -232,7 +232,7 @@ export function makeDuplicates(section, actions) {
               make("img", { src: api.picture(index, work.id), alt: "", loading: "lazy" }),
             ),
             make("p", { className: "title" }, headline(work)),
-            make("p", { className: "by" }, [work.artist, work.date].filter(Boolean).join(", ")),
+            make("p", { className: "by" }, byline(work)),
             make("p", { className: "by" }, `${work.id} · ${work.width} × ${work.height}`),
             several ? make("p", { className: "by" }, strongest(work, works, pairs)) : null,
             make(

@@ -29,7 +29,7 @@ export function makeNames() {
   function set(given) {
     groups = [...given].sort((one, other) => other.works - one.works);
     element.replaceChildren(
-      ...groups.map((group) => make("span", { title: `${group.works} works` }, make("b", {}, group.name))),
+      ...groups.map((group) => make("span", { title: `${group.works} works` }, make("b", {}, group.name.split(/(?<=,) /).flatMap((part) => [make("i", {}, part), " "])))),
     );
     for (const label of element.children) {
       const { width: wide } = label.firstChild.getBoundingClientRect();

@@ -1,7 +1,7 @@
 /** A chip for each filter that is set, to remove it: above the works, and where nothing meets them all. */
 
 import { work as findWork } from "../basics/api.js";
-import { columnName, make, show } from "../basics/dom.js";
+import { columnName, count, inWords, make, many, show } from "../basics/dom.js";
 import { THE_QUERY, hasPercentiles, workOf } from "../visit/state.js";
 
 /**
@@ -38,7 +38,7 @@ export function chipsOf(state, index, change, clear = "Clear all") {
   return chips.length > 1 ? [...chips, make("li", {}, all)] : chips;
 }
 
-/** Return the name, the value and the changes that remove it, of each filter that is set. */
+/** Return the name, the value and the changes that remove it, of each filter that is set; the name may be empty. */
 function filtersOf(state) {
   const isRelated = state.terms.length > 0 && workOf(state) !== undefined;
   const found = [];
@@ -57,29 +57,27 @@ function filtersOf(state) {
     } else if (condition.op === "between") {
       found.push([name, condition.value.join("–"), { conditions: others }]);
     } else if (condition.op === "missing") found.push([name, "no value", { conditions: others }]);
-    else found.push([`${name} contains`, `“${condition.value}”`, { conditions: others }]);
+    else found.push(["", `${name} contains “${condition.value}”`, { conditions: others }]);
   }
   if (state.lasso.length) found.push(["", "Area of the map", { lasso: [] }]);
   if (!state.terms.length) return found; // the rest relates matches to a query
   for (const column of isRelated ? state.notSame : []) {
     const notSame = state.notSame.filter((each) => each !== column);
-    found.push(["Not the same", columnName(column).toLowerCase(), { notSame }]);
+    found.push(["", `Not the same ${inWords(column)}`, { notSame }]);
   }
   for (const [column, most] of Object.entries(state.maxPer)) {
     const { [column]: _, ...maxPer } = state.maxPer;
-    found.push(["At most", `${most} per ${columnName(column).toLowerCase()}`, { maxPer }]);
+    found.push(["", `${most === 1 ? "Only one" : `Up to ${count(most)}`} per ${inWords(column)}`, { maxPer }]);
   }
   if (state.earlierThan !== null && (isRelated || state.earlierThan !== THE_QUERY)) {
-    const before = state.earlierThan === THE_QUERY ? "the query" : String(state.earlierThan);
-    found.push(["Made before", before, { earlierThan: null }]);
+    const before = state.earlierThan === THE_QUERY ? "the query" : state.earlierThan;
+    found.push(["", `Made before ${before}`, { earlierThan: null }]);
   }
   if (isRelated && state.contemporary !== null) {
-    const value = `${state.contemporary} years of the query`;
-    found.push(["Made within", value, { contemporary: null }]);
+    found.push(["", `Made within ${many(state.contemporary, "year")} of the query`, { contemporary: null }]);
   }
   if (hasPercentiles(state) && state.minPercentile !== null) {
-    const value = `${state.minPercentile}% of random pairs`;
-    found.push(["More similar than", value, { minPercentile: null }]);
+    found.push(["", `More similar than ${state.minPercentile}% of random pairs`, { minPercentile: null }]);
   }
   return found;
 }

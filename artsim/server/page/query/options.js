@@ -1,6 +1,6 @@
 /** How works are compared with the query, and how they must be related to it. */
 
-import { columnName, later, make } from "../basics/dom.js";
+import { columnName, inWords, later, make } from "../basics/dom.js";
 import { THE_QUERY, canBeAny, hasPercentiles, workOf } from "../visit/state.js";
 
 const SHARED = ["text", "list"]; // types of columns of which works can have the same value
@@ -76,10 +76,8 @@ function dateColumns({ fields }) {
   return found.map(({ name }) => name);
 }
 
-const lower = (name) => columnName(name).toLowerCase();
-
 /** Make a list to choose one of, or none; `keep` finds it again after a redraw, `called` names a value. */
-export function choice(keep, name, values, value, none, changed, called = lower) {
+export function choice(keep, name, values, value, none, changed, called = inWords) {
   const select = make(
     "select",
     { "data-keep": keep, "aria-label": name, onchange: (event) => changed(event.target.value) },
@@ -148,7 +146,7 @@ const tick = (keep, checked, text, changed) =>
   );
 
 const best = (state, change) =>
-  tick("any", state.any, "Rank by the closest, not by the mean", (any) => change({ any }));
+  tick("any", state.any, "It is enough to be similar to one of them", (any) => change({ any }));
 
 const details = (state, change) =>
   tick("details", state.details, "Find works that contain it as a detail", (on) =>
@@ -179,7 +177,7 @@ function mostPer(state, columns, change) {
     const most = state.maxPer[now] ?? 1;
     const limit = (value) =>
       change({ maxPer: { ...state.maxPer, [now]: Math.max(1, Math.floor(value ?? 1)) } });
-    const name = now ? `Limit per ${columnName(now).toLowerCase()}` : "Limit";
+    const name = now ? `Limit per ${inWords(now)}` : "Limit";
     const number = numberBox(name, now && most, { min: "1", placeholder: "1" }, limit);
     number.disabled = !now;
     const set = (column) =>
@@ -187,7 +185,7 @@ function mostPer(state, columns, change) {
     const per = choice(`per ${place}`, "Per column", free, now, "—", set);
     return make("span", {}, number, " per ", per);
   };
-  return field("At most", each(Object.keys(state.maxPer), columns, row));
+  return field("Up to", each(Object.keys(state.maxPer), columns, row));
 }
 
 /** Name the column of years where there are several: the first until another is chosen. */
@@ -216,8 +214,8 @@ function contemporary(state, dates, change) {
 
 function years(state, columns, change) {
   return field(
-    "Column of years",
-    choice("years", "Column of years", columns, state.years ?? "", "—", (name) =>
+    "Years taken from",
+    choice("years", "Years taken from", columns, state.years ?? "", "—", (name) =>
       change({ years: name || null }),
     ),
   );

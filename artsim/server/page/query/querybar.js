@@ -2,6 +2,7 @@
 
 import { picture, work as findWork } from "../basics/api.js";
 import { byId, shortName, make, show } from "../basics/dom.js";
+import { hasDetail } from "../visit/state.js";
 
 /**
  * Show the query in short.
@@ -59,11 +60,11 @@ export function makeQuerybar(bar, actions) {
         "aria-label": "Look at the query",
         onclick: () => (work ? actions.details(work) : open(true)),
       },
-      make("img", { src: source, alt: "" }),
+      make("img", { src: source, alt: "", onerror: () => seen.remove() }),
     );
     bar.replaceChildren(
       source ? seen : "",
-      make("p", {}, make("span", { className: "quiet" }, "Similar to "), name, more),
+      make("p", {}, make("span", { className: "quiet" }, hasDetail(terms) ? "Similar to a detail of " : "Similar to "), name, more),
       options,
       close,
     );

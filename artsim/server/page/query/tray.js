@@ -1,7 +1,7 @@
 /** Query: the picture with its crop, what is added and what is taken away. */
 
 import { picture, work as findWork } from "../basics/api.js";
-import { described, headline, keptFocus, make, shortName } from "../basics/dom.js";
+import { byline, described, headline, keptFocus, make, shortName } from "../basics/dom.js";
 import { hasDetail, looksInside } from "../visit/state.js";
 import { makeCrop } from "./crop.js";
 import { makeOptions } from "./options.js";
@@ -80,7 +80,7 @@ export function makeTray(tray, actions) {
         return {
           name: shortName(found),
           headline: headline(found),
-          by: found.title ? [found.artist, found.date].filter(Boolean).join(", ") : "",
+          by: found.title ? byline(found) : "",
           work: found,
           alt: described(found),
           address,
@@ -161,7 +161,7 @@ function heading(state, labels, chosen, actions) {
     make(
       "p",
       { className: "quiet" },
-      state.terms.some((term) => term.crop) ? "Similar to a detail of" : "Similar to",
+      hasDetail(state.terms) ? "Similar to a detail of" : "Similar to",
     ),
     make(
       "p",

@@ -1,6 +1,6 @@
 /** What a visitor can do next: to begin, to find a detail, and where nothing was found. */
 
-import { commands, isTouched, make } from "../basics/dom.js";
+import { asSentence, commands, isTouched, make } from "../basics/dom.js";
 import { chipsOf } from "../query/chips.js";
 import { elsewhere } from "../visit/elsewhere.js";
 import * as states from "../visit/state.js";
@@ -33,8 +33,9 @@ export function aboutNothing(visit, { nothing, instead }, clear) {
   const { state } = visit;
   const chips = chipsOf(states.compared(state), state.index, visit.go, clear);
   const list = chips.length > 0 && make("ul", { className: "chips", "aria-label": "Conditions" }, chips);
-  if (!instead) return [make("p", {}, nothing), list].filter(Boolean);
-  const [before] = nothing.split("did you mean");
+  const said = asSentence(nothing.replace("No match: ", "")); // as the heading says
+  if (!instead) return [make("p", {}, said), list].filter(Boolean);
+  const [before] = said.split("did you mean");
   return [make("p", {}, `${before}did you mean `, link(visit, { find: instead }, instead), "?"), list];
 }
 
@@ -55,7 +56,7 @@ export async function aboutDetail(visit) {
   const embed = `artsim embed ${collection} --tiles ${states.tilesFor(state.terms) || 8} -o ${path}-tiles`;
   const all = [...indexes.map((each) => each.path), `${path}-tiles`];
   return [
-    `${said}make a second index with tiles, stop this server with Ctrl-C, and start it again with that index too (repeat options such as --port):`,
+    `${said}make a second index with tiles, stop this server with Ctrl-C, and start it again with that index too and the options it has now:`,
     commands(embed, `artsim serve ${all.join(" ")}`),
   ];
 }

@@ -1,7 +1,7 @@
 /** Works as rows of equal height, walked through with the arrow keys. */
 
 import { picture } from "../basics/api.js";
-import { described, make, outline, percentile, whereabouts } from "../basics/dom.js";
+import { byline, described, make, outline, percentile, whereabouts } from "../basics/dom.js";
 import { hasEvidence } from "../visit/state.js";
 
 const NARROWEST = 0.75; // width by height of a place; pictures beyond are shown whole within it
@@ -121,7 +121,7 @@ function card(work, actions, isAnswer) {
     image,
     box ? outline(box, own, ratio) : null,
   );
-  const by = [work.artist, work.date].filter(Boolean).join(", ");
+  const by = byline(work);
   const [weigh, menu] = buttons(work, actions, isAnswer);
   return make(
     "li",

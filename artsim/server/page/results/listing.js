@@ -15,12 +15,12 @@ import { browse } from "./answers.js";
  * @param actions works() that are shown; collect(works).
  */
 export function makeListing(visit, actions) {
-  /** Say which works are taken: those shown of a ranking, else all. */
-  function extent() {
+  /** Say which works are taken, by this noun: those shown of a ranking, else all. */
+  function extent(noun = "") {
     const { isRanked, total } = listing;
     const some = isRanked ? actions.works().length : Math.min(total, MOST);
-    if (some === total) return some === 1 ? "it" : `all ${count(some)}`;
-    return isRanked ? `the ${count(some)} shown` : `the first ${count(some)}`;
+    if (some === total) return some === 1 ? "it" : `all ${count(some)}${noun}`;
+    return isRanked ? `the ${count(some)}${noun} shown` : `the first ${count(some)}${noun}`;
   }
 
   /** Return the works that `extent` names. */
@@ -57,7 +57,7 @@ export function makeListing(visit, actions) {
     tools() {
       const { answer, isRanked } = listing;
       const kinds = answer ? { ...EXPORTS, json: "JSON" } : EXPORTS;
-      const note = () => [listing.total === 1 ? "Exports the work." : `Exports ${extent()} works.`];
+      const note = () => [listing.total === 1 ? "Exports the work." : `Exports ${extent(" works")}.`];
       const collect = async () => actions.collect(await listed());
       return [
         // A concept has a menu of its own, with the scores of its works.

@@ -1,6 +1,6 @@
 /** What is said about works that were found: a heading, and how they were found. */
 
-import { columnName, count, many, shortName } from "../basics/dom.js";
+import { count, inWords, many, shortName } from "../basics/dom.js";
 import { hasEvidence } from "../visit/state.js";
 
 const SIMILAR = 90; // a percentile below which a match is not called similar
@@ -43,17 +43,25 @@ export function howFound({ rows, searched, left_out: skipped, missing, unknown, 
   const hasSome = searched > skipped;
   const said = [
     hasSome ? `${nearest} ${among}` : null,
-    hasSome && taps.length > 1 && !state.details ? `compared by ${titles.join(" and ").toLowerCase()}` : null,
+    hasSome && taps.length > 1 && !state.details ? `compared ${methods(titles)}` : null,
     missing ? `${many(missing, "work")} left out, not in every index compared` : null,
     ...withoutValue(unknown),
   ].filter(Boolean);
   return said.length ? `${said.join("; ")}. ` : "";
 }
 
+/** Say by what works are compared: "overall and by color". */
+const methods = (titles) =>
+  titles
+    .map((title) => title.toLowerCase())
+    .sort((one, other) => Number(other === "overall") - Number(one === "overall"))
+    .map((title) => (title === "overall" ? title : `by ${title}`))
+    .join(" and ");
+
 /** Say how many works have no value in the columns of conditions, so that none meets them. */
 export function withoutValue(unknown) {
   return Object.entries(unknown).map(([name, works]) => {
     const [have, them] = works === 1 ? ["has", "it"] : ["have", "them"];
-    return `${many(works, "work")} ${have} no ${columnName(name).toLowerCase()}, so conditions on it leave ${them} out`;
+    return `${many(works, "work")} ${have} no ${inWords(name)}, so conditions on it leave ${them} out`;
   });
 }

@@ -1,7 +1,7 @@
 /** The works that the page asks about: those that it is least sure of, each in its place until it is answered. */
 
 import * as api from "../basics/api.js";
-import { described, make } from "../basics/dom.js";
+import { byline, described, make } from "../basics/dom.js";
 
 const ASK = 6; // works to mark next
 const MOST = 50; // works that the server offers
@@ -58,6 +58,8 @@ export function makeQuestions(concept, actions) {
         { type: "button", className: "thumb", onclick: () => actions.details(work) },
         make("img", { src: api.picture(concept.index, work.id), alt: described(work) }),
       ),
+      work.title ? make("p", { className: "title" }, work.title) : null,
+      make("p", { className: "by" }, byline(work) || (work.title ? "" : work.id)),
       make(
         "div",
         { "data-marks": work.id },

@@ -114,11 +114,17 @@ export function makeTeach(panel, actions) {
       concept.known.length ? opener() : null,
       any && concept.isSaved()
         ? null
-        : make("p", { className: "quiet" }, `Marks stay in this browser.${concept.now.yes.length ? ` To keep them: ${saves ? "Save, or " : ""}Export.` : ""}`),
+        : make("p", { className: "quiet" }, keeping(saves)),
       // Not where Start again was: a second click there takes nothing back.
-      dropped ? button("undo", `Undo: ${many(dropped.yes.length + dropped.no.length, "mark")} back`, takeBack) : null,
+      dropped ? button("undo", `Bring back ${many(dropped.yes.length + dropped.no.length, "mark")}`, takeBack) : null,
     );
   }
+
+  /** Say where the marks are, and what keeps them. */
+  const keeping = (saves) =>
+    concept.now.yes.length
+      ? `Your marks are in this browser only; ${saves ? "save or export" : "export"} them to keep them.`
+      : "Your marks stay in this browser.";
 
   function opener() {
     const { known, now } = concept;

@@ -1,7 +1,7 @@
 /** The record of a work: what is known of it, its duplicates, and where two works differ. */
 
 import { picture } from "../basics/api.js";
-import { asText, columnName, count, described, headline, make } from "../basics/dom.js";
+import { asText, byline, columnName, copier, count, described, headline, make } from "../basics/dom.js";
 
 /**
  * Make the lines and the table of a work.
@@ -15,13 +15,10 @@ export function recordOf(found, does, others) {
   const rows = Object.entries(found.metadata)
     .filter(([name, value]) => !found.captioned.includes(name) && !isSize(name, value, found))
     .map(([name, value]) => [columnName(name), asText(value)]);
-  const lines = [
-    found.title ? [found.artist, found.date].filter(Boolean).join(", ") : "",
-    [found.accession, found.credit, found.rights].filter(Boolean).join(" · "),
-  ];
+  const lines = [found.title ? byline(found) : "", [found.credit, found.rights].filter(Boolean).join(" · ")];
   return [
     ...lines.filter(Boolean).map((line) => make("p", { className: "by" }, line)),
-    found.link ? make("p", {}, away(found.link, "Page of the museum")) : "",
+    found.link ? make("p", {}, away(found.link, "On the museum’s website")) : "",
     make("p", { className: "does" }, does),
     others,
     make(
@@ -30,14 +27,28 @@ export function recordOf(found, does, others) {
       make(
         "tbody",
         {},
-        [["ID", found.id], ["Pixels", pixels(found)], ["File", fileOf(found)], ...rows]
+        numbersOf(found).map(([name, value]) => row(name, ...copied(name, value))),
+        [...rows, ["Pixels", pixels(found)], ["File", fileOf(found)]]
           .filter(([, value]) => value)
-          .map(([name, value]) =>
-            make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, linked(value))),
-          ),
+          .map(([name, value]) => row(name, linked(value))),
       ),
     ),
   ];
+}
+
+const row = (name, ...value) => make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, ...value));
+
+/** Return what a work is found by elsewhere, with its name: its number in the catalog, and the ID here. */
+function numbersOf({ accession, captioned, id, metadata }) {
+  const column = captioned.find((name) => asText(metadata[name]) === accession);
+  const isOther = accession && accession !== id;
+  return [...(isOther ? [[columnName(column ?? "Accession number"), accession]] : []), ["ID", id]];
+}
+
+/** Make a value with a button that copies it. */
+function copied(name, value) {
+  const text = make("span", {}, value);
+  return [text, " ", copier(text, `Copy the ${name === "ID" ? name : name.toLowerCase()}`)];
 }
 
 /** Show the known duplicates of a work; compare(other) is called for the one that is clicked. */

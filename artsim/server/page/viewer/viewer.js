@@ -147,7 +147,10 @@ export function makeViewer(dialog, actions) {
     const mine = ++turn;
     const all = places().length;
     title.textContent = headline(work);
-    place.textContent = at < 0 ? "" : `${count(at + 1)} of ${count(around ? all : actions.total())}${choices ? " in the group" : ""}`;
+    place.replaceChildren(
+      at < 0 ? "" : `${count(at + 1)} of ${count(around ? all : actions.total())}`,
+      choices ? make("span", { className: "wide" }, " in the group") : "",
+    );
     before.disabled = at <= 0;
     after.disabled = at < 0 || (around !== null && at + 1 >= all);
     drawPanes();
@@ -193,21 +196,21 @@ export function makeViewer(dialog, actions) {
     const own = { index, id, width, height, name, box };
     const shown = compares ? [query, own] : [own];
     panes = shown.map((each) => makePane(each, view, drawAll));
-    const score = make("span", {}, isMatch && work.score !== undefined ? ` · ${figures(work)}` : "");
+    const score = make("span", { className: "quiet" }, ...(isMatch && work.score !== undefined ? scored(work) : []));
     if (compares && beside) {
       const pair = { terms: [{ id: beside.id }], conditions: [{ column: "id", op: "in", value: [work.id] }], k: 1 };
       api.search(index, pair).then(
-        ({ matches: [match] }) => match && (score.textContent = ` · ${figures(match)}`),
+        ({ matches: [match] }) => match && score.replaceChildren(...scored(match)),
         () => {}, // the pictures are as good without it
       );
     }
     const named = choices ? identified : described; // duplicates have the same title
-    const captions = [compares ? captionOf(query, named) : null, make("span", {}, named(work), score)];
+    const captions = [compares ? captionOf(query, named) : null, make("span", { className: "name" }, named(work))];
     const decided = choices && [...(compares ? [beside] : []), work].map(decisions);
     drawDecisions = () => decided.forEach(({ draw: again }) => again());
     stage.replaceChildren(
       ...panes.map(({ element }, each) =>
-        make("figure", {}, element, compares ? make("figcaption", {}, captions[each], decided?.[each].element) : null),
+        make("figure", {}, element, compares ? make("figcaption", {}, captions[each], panes[each] === panes.at(-1) && score, decided?.[each].element) : null),
       ),
     );
     drawAll();
@@ -285,7 +288,7 @@ export function makeViewer(dialog, actions) {
 
 /** Return what is written under the picture that a work is compared with. */
 function captionOf(query, named) {
-  const text = make("span", {}, query.name);
+  const text = make("span", { className: "name" }, query.name);
   const before = query.name.startsWith("Query") ? "Query: " : "";
   if (query.id !== undefined) {
     api.work(query.index, query.id).then(
@@ -301,6 +304,9 @@ function figures({ score, percentile: rank }) {
   const found = [`score ${score.toFixed(3)}`, rank === null ? "" : `percentile ${percentile(rank)}`];
   return found.filter(Boolean).join(", ");
 }
+
+/** Return the figures of a match after its name, or below it. */
+const scored = (match) => [make("span", { className: "dot" }, " · "), figures(match)];
 
 /** Return the first picture of the query, as a pane shows it; undefined if there is none. */
 function queryOf(actions) {
