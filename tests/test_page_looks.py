@@ -437,7 +437,8 @@ def test_a_line_of_the_server_is_a_sentence_on_the_page(page):
     ]
     said = page.evaluate(
         """async (lines) => {
-            const { asSentence } = await import("/page/basics/dom.js");
+            const { src } = document.querySelector("script[type=module]");
+            const { asSentence } = await import(new URL("basics/dom.js", src));
             return lines.map(asSentence);
         }""",
         lines,
