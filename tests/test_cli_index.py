@@ -101,6 +101,20 @@ def test_the_only_index_is_the_default_and_several_are_listed(command):
     ]
 
 
+@pytest.mark.parametrize("command", ["knn-eval", "info", "dupes"])
+def test_a_name_that_is_no_index_leads_to_what_it_may_mean(command):
+    museum("met")
+    museum("moma")
+    assert run(command, "mat", code=1) == (
+        "Error: no index at 'mat'; those in indexes/ are 'met', 'moma'\n"
+    )
+    assert run(command, "artist", code=1) == (
+        "Error: no index at 'artist'; indexes/met has a column of that name, which options such as "
+        "--label take\n"
+    )
+    assert "no index at 'some/mat'; make one with" in run(command, "some/mat", code=1)
+
+
 @pytest.mark.parametrize("command", ["knn-eval", "retrieval-eval", "leaks", "label", "split"])
 def test_rows_of_json_name_their_index(command):
     store = museum("met")

@@ -192,7 +192,21 @@ def find_index(index: Path | str | None) -> Path:
     for store in _indexes() if index.exists() else ():
         if store.manifest.source == str(index.resolve()):
             raise StoreError(f"{str(index)!r} is a collection; its index is {str(store)!r}")
+    if not index.exists():
+        _say_what_there_is(str(index))
     return index
+
+
+def _say_what_there_is(name: str) -> None:
+    """Refuse a name that may be a column, or another index's misspelled."""
+    stores = _indexes()
+    for store in stores:
+        if any(field.name == name for field in store.fields):
+            what = f"{store} has a column of that name, which options such as --label take"
+            raise StoreError(f"no index at {name!r}; {what}")
+    if stores and Path(name).name == name:
+        there = ", ".join(repr(store.path.name) for store in stores)
+        raise StoreError(f"no index at {name!r}; those in {INDEXES}/ are {there}")
 
 
 def _copy_of(index: Path) -> Path:
