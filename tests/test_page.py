@@ -519,7 +519,19 @@ def test_a_broken_picture_is_refused_in_one_line_and_the_page_stays(page):
     page.goto("/")
     expect(page.locator("#heading")).to_have_text("30 works")
     for name, kind, data, reason in (
-        ("torn.png", "image/png", png(color_of(0))[:60], "cannot be decoded"),
+        (
+            "torn.png",
+            "image/png",
+            png(color_of(0))[:60],
+            "“torn.png” is damaged or is not a picture",
+        ),
+        (
+            "head.jpg",
+            "image/jpeg",
+            b"\xff\xd8\xff\xe0",
+            "“head.jpg” is damaged or is not a picture",
+        ),
+        ("odd.png", "image/png", b"no picture", "“odd.png” is damaged or is not a picture"),
         ("notes.txt", "text/plain", b"no picture", "“notes.txt” is not a picture; choose a JPEG"),
     ):
         page.get_by_label("Picture to search with").set_input_files(

@@ -526,3 +526,68 @@ def test_on_a_phone_both_fields_for_words_can_be_read(browser, address):  # noqa
             find, words = box(page.locator("#find")), box(page.locator("#words"))
             assert words["top"] >= find["bottom"]
             assert min(find["width"], words["width"]) > 250
+
+
+@pytest.mark.parametrize("width", [1500, 1300, 1210, 820])
+def test_beside_several_collections_both_fields_for_words_can_be_read(browser, address, width):  # noqa: F811
+    with visit(browser, address, viewport={"width": width, "height": 700}) as page:
+        for query in ("", "&q=1:id:h60"):
+            page.goto(f"/?index=words{query}")
+            expect(page.locator("#heading")).to_contain_text("works")
+            for field in (page.locator("#find"), page.locator("#words")):
+                assert said_whole(field)
+
+
+def said_whole(field):
+    """Return whether a field is wide enough for what stands in it while it is empty."""
+    return field.evaluate(
+        """each => {
+            const { font, paddingLeft, paddingRight } = getComputedStyle(each);
+            const context = document.createElement("canvas").getContext("2d");
+            context.font = font;
+            const room = each.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+            return context.measureText(each.placeholder).width <= room;
+        }"""
+    )
+
+
+@pytest.mark.parametrize("width", [1300, 1000])
+def test_refine_stays_below_the_top_of_the_page_to_the_end(browser, address, width):  # noqa: F811
+    with visit(browser, address, viewport={"width": width, "height": 500}) as page:
+        for path in ("/", "/?index=words"):
+            page.goto(path)
+            expect(page.locator("#grid li")).to_have_count(30)
+            page.locator("#grid a.picture").first.focus()
+            for star in ("", "s"):
+                page.keyboard.press(star or "Shift")
+                expect(page.locator("#collection")).to_be_visible(visible=bool(star))
+                page.evaluate("each => scrollTo(0, document.body.scrollHeight)")
+                top, refine = box(page.locator(".top")), box(page.locator("#refine"))
+                assert page.evaluate("scrollY") > 300
+                assert refine["top"] >= top["bottom"]
+                page.evaluate("scrollTo(0, 0)")
+            page.keyboard.press("s")
+            expect(page.locator("#collection")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [820, 390])
+def test_a_menu_without_room_to_the_left_starts_where_its_button_starts(browser, address, width):  # noqa: F811
+    with visit(browser, address, viewport={"width": width, "height": 844}) as page:
+        page.goto("/?q=1:id:h60")
+        expect(page.locator("#grid li")).to_have_count(29)
+        page.locator("#tools [data-keep=export]").click()
+        menu = page.locator("#tools .menu[open]")
+        entries = menu.locator(":scope > div")
+        expect(entries).to_have_attribute("style", re.compile("translate"))
+        button, panel = box(menu), box(entries)
+        assert panel["left"] == pytest.approx(button["left"], abs=1)
+        assert panel["right"] < width
+
+
+def test_the_title_in_place_of_a_lost_picture_is_no_underlined_link(page):
+    page.route("**/picture?*", lambda route: route.abort())
+    page.goto("/")
+    lost = page.locator("#grid .picture .gone")
+    expect(lost).to_have_count(30)
+    line = lost.first.evaluate("each => getComputedStyle(each.parentElement).textDecorationLine")
+    assert line == "none"

@@ -57,7 +57,8 @@ function openInView({ target }) {
     const bar = byId("collection").getBoundingClientRect();
     const end = (bar.height && !byId("collection").contains(target) ? bar.top : innerHeight) - EDGE;
     const width = document.documentElement.clientWidth - EDGE;
-    const across = Math.max(Math.min(0, width - right), EDGE - left);
+    const from = left < EDGE ? target.getBoundingClientRect().left : left; // no room before its button's end: from its start
+    const across = Math.max(Math.min(from, width - (right - left)), EDGE) - left;
     const down = Math.max(Math.min(0, end - bottom), EDGE - top);
     panel.style.translate = `${across}px ${down}px`;
   });

@@ -6,6 +6,10 @@ import { fail, say } from "../basics/notices.js";
 
 const SIDE = 900; // pixels of the copy that is shown
 const KEY = "artsim upload "; // where the copies outlive a reload
+const DAMAGED = /get (the file|it) again\.$/; // what the library advises; its reason is for who keeps the files
+
+const unreadable = (file, why) =>
+  new Error(`“${file.name || "Your picture"}” ${why}; choose a JPEG, PNG, TIFF or WebP file.`);
 
 /**
  * Listen for pictures.
@@ -40,10 +44,10 @@ export function makeUploads(actions) {
   }
 
   async function send(file) {
-    if (file.type && !file.type.startsWith("image/")) {
-      throw new Error(`“${file.name}” is not a picture; choose a JPEG, PNG, TIFF or WebP file.`);
-    }
-    const { upload } = await api.upload(actions.index(), file);
+    if (file.type && !file.type.startsWith("image/")) throw unreadable(file, "is not a picture");
+    const { upload } = await api.upload(actions.index(), file).catch((error) => {
+      throw DAMAGED.test(error.message) ? unreadable(file, "is damaged or is not a picture") : error;
+    });
     await remember(upload, file);
     return { upload, name: (file.name || "Your picture").slice(0, 200) };
   }
