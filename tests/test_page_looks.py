@@ -573,15 +573,35 @@ def test_refine_stays_below_the_top_of_the_page_to_the_end(browser, address, wid
 @pytest.mark.parametrize("width", [820, 390])
 def test_a_menu_without_room_to_the_left_starts_where_its_button_starts(browser, address, width):  # noqa: F811
     with visit(browser, address, viewport={"width": width, "height": 844}) as page:
-        page.goto("/?q=1:id:h60")
-        expect(page.locator("#grid li")).to_have_count(29)
-        page.locator("#tools [data-keep=export]").click()
-        menu = page.locator("#tools .menu[open]")
-        entries = menu.locator(":scope > div")
-        expect(entries).to_have_attribute("style", re.compile("translate"))
-        button, panel = box(menu), box(entries)
-        assert panel["left"] == pytest.approx(button["left"], abs=1)
-        assert panel["right"] < width
+        for path, works in (("/?q=1:id:h60", 29), ("/?q=1:id:h60&in.artist=Red+school", 9)):
+            page.goto(path)
+            expect(page.locator("#grid li")).to_have_count(works)
+            page.locator("#tools [data-keep=export]").click()
+            menu = page.locator("#tools .menu[open]")
+            entries = menu.locator(":scope > div")
+            expect(entries).to_have_attribute("style", re.compile("translate"))
+            button, panel = box(menu), box(entries)
+            assert panel["left"] == pytest.approx(button["left"], abs=1)
+            assert box(page.locator("main"))["left"] < panel["left"] < panel["right"] < width
+
+
+def test_no_card_lies_over_an_area_that_is_drawn(page):
+    page.goto("/?view=map")
+    page.get_by_role("button", name="Select an area").click()
+    frame, tip = box(page.get_by_role("application")), page.locator(".tip")
+    steps = [(across, down) for down in range(20, 400, 20) for across in range(20, 900, 20)]
+    for across, down in steps:
+        x, y = frame["left"] + across, frame["top"] + down
+        page.mouse.move(x, y)
+        if tip.is_visible():
+            break
+    expect(tip).to_be_visible()
+    page.mouse.down()
+    expect(tip).to_be_hidden()
+    page.mouse.move(x + 60, y)
+    page.mouse.move(x + 60, y + 60)
+    expect(tip).to_be_hidden()
+    page.mouse.up()
 
 
 def test_the_title_in_place_of_a_lost_picture_is_no_underlined_link(page):

@@ -57,7 +57,8 @@ function openInView({ target }) {
     const bar = byId("collection").getBoundingClientRect();
     const end = (bar.height && !byId("collection").contains(target) ? bar.top : innerHeight) - EDGE;
     const width = document.documentElement.clientWidth - EDGE;
-    const from = left < EDGE ? target.getBoundingClientRect().left : left; // no room before its button's end: from its start
+    // It ends where its button ends; where it would leave the works to the left, it starts where that starts.
+    const from = left < document.querySelector("main").getBoundingClientRect().left ? target.getBoundingClientRect().left : left;
     const across = Math.max(Math.min(from, width - (right - left)), EDGE) - left;
     const down = Math.max(Math.min(0, end - bottom), EDGE - top);
     panel.style.translate = `${across}px ${down}px`;

@@ -187,7 +187,9 @@ export function makeMap(points, index, options) {
     zoom,
     move,
     began(at, { shiftKey }) {
-      if (isDrawing || shiftKey) lasso.begin(at);
+      if (!isDrawing && !shiftKey) return;
+      point(-1); // its card would lie over what is drawn
+      lasso.begin(at);
     },
     dragged(at) {
       const draws = lasso.add(at);
