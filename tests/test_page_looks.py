@@ -611,3 +611,33 @@ def test_the_title_in_place_of_a_lost_picture_is_no_underlined_link(page):
     expect(lost).to_have_count(30)
     line = lost.first.evaluate("each => getComputedStyle(each.parentElement).textDecorationLine")
     assert line == "none"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_chosen_size_is_told_by_more_than_the_color_of_a_line(browser, address, scheme):  # noqa: F811
+    with visit(browser, address, color_scheme=scheme) as page:
+        page.goto("/")
+        expect(page.locator("#grid li")).to_have_count(30)
+        filled = page.locator(".sizes button").evaluate_all(
+            """all => all.map((each) => {
+                const { backgroundColor, borderTopColor } = getComputedStyle(each, "::before");
+                return backgroundColor === borderTopColor;
+            })"""
+        )
+        assert filled == [False, True, False]
+
+
+@pytest.mark.parametrize("width", WIDE)
+def test_every_size_puts_another_number_of_pictures_into_a_row(browser, address, width):  # noqa: F811
+    with visit(browser, address, viewport={"width": width, "height": 844}) as page:
+        page.goto("/")
+        expect(page.locator("#grid li")).to_have_count(30)
+        in_a_row = []
+        for size in page.locator(".sizes button").all():
+            size.click()
+            expect(size).to_have_attribute("aria-pressed", "true")
+            tops = [box(card)["top"] for card in page.locator("#grid li").all()]
+            in_a_row.append(len(tops) / len(set(tops)))
+        small, medium, large = in_a_row
+        assert small > 1.55 * medium
+        assert medium > 1.4 * large
