@@ -45,3 +45,20 @@ def test_the_only_index_need_not_be_named(here):
 def test_json_is_left_as_it_is(here):
     shown = said("info", "--index", "one", "--json")
     assert json.loads(shown.splitlines()[0])
+
+
+def test_an_advised_command_can_be_pasted_though_its_index_has_a_space(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("v.csv").write_text("id,f0,f1\na,1,0\nb,nan,0\n")
+    made = said("import-vectors", "v.csv", "-o", "out of here")
+    assert "see 'artsim info \"out of here\" --failures'" in made
+    shown = said("info", "out of here", "--failures", "--json")
+    assert [json.loads(line)["id"] for line in shown.splitlines()] == ["b"]
+    missing = said("info", "no index")
+    assert "make one with 'artsim embed COLLECTION -o \"no index\"'" in missing
+
+
+def test_an_advised_command_that_names_its_index_is_left_as_it_is(here):
+    Path("indexes/my two/manifest.json").unlink()
+    found = said("info", "indexes/my two")
+    assert "'artsim repair \"indexes/my two\"'" in found

@@ -92,6 +92,27 @@ def test_pyarrow_opens_files_by_absolute_paths():
     assert [each.rpartition(":")[0] for each in found] == ["artsim/inspection/stored.py"], found
 
 
+def test_advised_commands_quote_what_they_name():
+    """A path or a name in a command between single quotes may have spaces."""
+    found = []
+    for file in sorted((ROOT / "artsim").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.JoinedStr):
+                continue
+            said = ""
+            for part in node.values:
+                if not isinstance(part, ast.FormattedValue):
+                    said += ast.literal_eval(part)
+                    continue
+                value = ast.unparse(part.value)
+                _, command, rest = said.rpartition("'artsim ")
+                is_quoted = value.startswith("shell_word(") or value.isupper()
+                if command and "'" not in rest and not is_quoted:
+                    found.append(f"{file.relative_to(ROOT)}:{part.lineno}: {value}")
+                said += "VALUE"
+    assert found == []
+
+
 def test_messages_name_an_index_as_people_know_it():
     """The folder of an index may be a copy of one in an object store, whose address is shown."""
     shown = re.compile(r"\{(str\()?[\w.]*\bstore\.path\)?(![rs])?\}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from artsim.api.evaluations import Labels, several
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shell_word
 
 
 def find_duplicates(
@@ -130,6 +130,6 @@ def make_report(
         group=group or find_group(store),
         seed=seed,
     )
-    page, _ = study_page(study(store, plan), f"artsim report --index {store}")
+    page, _ = study_page(study(store, plan), f"artsim report --index {shell_word(store)}")
     save_text(page, Path(file))
     return Path(file)

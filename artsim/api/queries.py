@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from artsim.datatypes import shell_word
 from artsim.errors import SearchError, UnknownWorkError
 
 if TYPE_CHECKING:
@@ -129,7 +130,8 @@ def check_work(text: str, works: Works, *, what: str = "id", otherwise: str = ""
         found = "" if works.similar_ids(text) else _works_with(text, works)
         message = f"{text!r} is no {what}; {found}" if found else f"{otherwise}{error}"
         if works.store.manifest.passport.takes_words and _WORDS.fullmatch(text):
-            message += f"\nTo search for what pictures show: 'artsim similar --text \"{text}\"'"
+            command = f"'artsim similar --text {shell_word(text)}'"
+            message += f"\nTo search for what pictures show: {command}"
         raise UnknownWorkError(message, text) from None
 
 

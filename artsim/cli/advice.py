@@ -34,7 +34,8 @@ def with_index(text: str) -> str:
         command = commands.get(name)
         takes_one = command and any("--index" in option.opts for option in command.params)
         words = {word.strip() for word in rest.split()}
-        if not takes_one or words & {"--index", "--help", "--run", "INDEX", index}:
+        is_named = words & {"--index", "--help", "--run", "INDEX"} or shell_word(index) in rest
+        if not takes_one or is_named:
             return match[0]
         return f"artsim {name} --index {shell_word(index)}{rest}"
 

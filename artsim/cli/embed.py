@@ -45,6 +45,7 @@ from artsim.datatypes import (
     Preprocessing,
     parse_spec,
     plural,
+    shell_word,
 )
 
 if TYPE_CHECKING:
@@ -258,7 +259,7 @@ def _print_summary(summary: EmbedSummary, spec: str, *, err: bool) -> None:
         stages = ", ".join(f"{count:,} at {stage}" for stage, count in summary.reasons.items())
         echo(
             f"  {summary.failures:,} could not be embedded ({stages}): "
-            f"see 'artsim info {summary.path} --failures'",
+            f"see 'artsim info {shell_word(summary.path)} --failures'",
             err=True,
         )
     notes = {

@@ -11,7 +11,7 @@ from artsim.cli.options.collection import images_option
 from artsim.cli.options.outputs import folder_option
 from artsim.cli.options.values import INDEXES, PICTURE, count_cores
 from artsim.cli.output import echo
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shell_word
 
 
 @cloup.command("import-vectors")
@@ -85,6 +85,6 @@ def import_vectors(
         echo(
             f"  {plural(summary.unused, 'vector')} could not be used, "
             f"{plural(summary.without, 'row')} of the catalog without a vector: "
-            f"see 'artsim info {summary.path} --failures'",
+            f"see 'artsim info {shell_word(summary.path)} --failures'",
             err=True,
         )

@@ -14,7 +14,7 @@ from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.outputs import format_option
 from artsim.cli.output import echo, print_json_lines, print_notes, print_table
 from artsim.cli.unmatched import note_unmatched
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shell_word
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool) -> None
                 raise
         print_json_lines([described | checked], index=store)
     if damaged:
-        raise click.ClickException(f"{damaged} of {store} are damaged; run 'artsim repair {store}'")
+        raise click.ClickException(
+            f"{damaged} of {store} are damaged; run 'artsim repair {shell_word(store)}'"
+        )
     if as_json:
         return
     _print_info(store)
@@ -174,7 +176,7 @@ def _searches(store: Store) -> list[IndexInfo]:
         others = ", ".join(tap for tap in taps if tap not in current)
         print_notes(
             f"the search files of {others} are missing, damaged, or older than the rows; searches "
-            f"compare every vector until 'artsim repair {store}' builds them again"
+            f"compare every vector until 'artsim repair {shell_word(store)}' builds them again"
         )
     notes = [read_note(store, tap) for tap in current]
     return [note for note in notes if note is not None]

@@ -52,7 +52,7 @@ from artsim.cli.output import (
     resumable,
     show_progress,
 )
-from artsim.datatypes import parse_spec, plural, shown_path
+from artsim.datatypes import parse_spec, plural, shell_word, shown_path
 
 if TYPE_CHECKING:
     from artsim.store import Version
@@ -268,8 +268,8 @@ def _choose(path: Path, name: str | None, *, replaced: bool) -> Version:
         known = ", ".join(each.path.name for each in every) or "none"
         raise StoreError(
             f"{shown_path(path)!r} has {what}; there are: {known}. Make one with 'artsim migrate "
-            f"{shown_path(path)} "
-            "-m MODEL'; one that was interrupted is finished by the same command"
+            f"{shell_word(shown_path(path))} -m MODEL'; one that was interrupted is "
+            "finished by the same command"
         )
     if len(some) > 1 and not replaced:
         names = ", ".join(each.path.name for each in some)
@@ -305,7 +305,7 @@ def _drop(path: Path, name: str | None, *, as_json: bool) -> None:
         if damaged := Store.open(path).damaged_parts():
             raise StoreError(
                 f"{damaged[0]} of {shown_path(path)!r} is damaged, so that the old versions are "
-                f"kept; run 'artsim repair {shown_path(path)}' first"
+                f"kept; run 'artsim repair {shell_word(shown_path(path))}' first"
             )
         old = [each for each in read_versions(path) if each.replaced]
         chosen = [each for each in old if name in (None, each.path.name)]
@@ -345,5 +345,5 @@ def _list(path: Path, *, as_json: bool) -> None:
     else:
         print_notes(
             f"{shown_path(path)} has no other versions; make one with "
-            f"'artsim migrate {shown_path(path)} -m MODEL'"
+            f"'artsim migrate {shell_word(shown_path(path))} -m MODEL'"
         )

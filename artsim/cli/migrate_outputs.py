@@ -19,7 +19,7 @@ from artsim.cli.output import (
     write_rows,
 )
 from artsim.cli.unmatched import note_unmatched
-from artsim.datatypes import plural, shown_path
+from artsim.datatypes import plural, shell_word, shown_path
 from artsim.errors import ModelError
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ class Results:
         if gone := sorted(mine - theirs):
             print_notes(
                 f"{plural(len(gone), 'work')} of the index, such as {gone[0]!r}, could not be "
-                f"embedded (see 'artsim info {version} --failures'): --map computes their "
-                "vectors from the old ones, and --switch stops without --allow-loss"
+                f"embedded (see 'artsim info {shell_word(version)} --failures'): --map computes "
+                "their vectors from the old ones, and --switch stops without --allow-loss"
             )
 
 
@@ -191,18 +191,19 @@ def print_kept(path: Path, kept: Kept) -> None:
     for name in kept.concepts:
         echo(
             f"  Concept {name} was taught by the old vectors, and its columns are as they were: "
-            f"'artsim teach {name}' learns it again from its marks"
+            f"'artsim teach {shell_word(name)}' learns it again from its marks"
         )
     for name in kept.probes:
         echo(
             f"  Probe {name} was trained on the old vectors and is refused: train it again with "
-            f"'artsim probe --head {name}'"
+            f"'artsim probe --head {shell_word(name)}'"
         )
     if kept.maps:
         echo(f"  The map of {', '.join(kept.maps)} stays with the old version: 'artsim map'")
     note_unmatched(find_unmatched(Store.open(path)))
     for address in kept.addresses:
-        echo(f"  {address} has the old vectors: 'artsim publish {shown_path(path)} {address}'")
+        command = f"'artsim publish {shell_word(shown_path(path))} {shell_word(address)}'"
+        echo(f"  {address} has the old vectors: {command}")
 
 
 def _label_row(each: LabelComparison) -> list[object]:

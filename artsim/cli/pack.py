@@ -11,7 +11,7 @@ from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import weights_option
 from artsim.cli.options.values import file_option
 from artsim.cli.output import echo
-from artsim.datatypes import parse_spec
+from artsim.datatypes import parse_spec, shell_word
 
 
 @cloup.command()
@@ -73,4 +73,4 @@ def pack(
     if is_carried(file, facts):
         echo(f"The index {file.parent} carries it now: its commands need no other")
         return
-    echo(f"Use it with 'artsim models --add {file}' and -m pack:{facts.name}")
+    echo(f"Use it with 'artsim models --add {shell_word(file)}' and -m pack:{facts.name}")

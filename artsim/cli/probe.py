@@ -31,6 +31,7 @@ from artsim.cli.output import (
 )
 from artsim.cli.probe_tables import print_probes, print_repeated
 from artsim.cli.score_files import write_scores
+from artsim.datatypes import shell_word
 
 if TYPE_CHECKING:
     import torch
@@ -172,7 +173,8 @@ def probe(
         name = head or default_name(each.label.name for each in probes)
         done = "replaced" if name in head_names(store) else "saved"
         save_head(store, make_head(store, plan, probes, name))
-        echo(f"Head {name!r} {done}; use it with 'artsim predict --head {name}'", err=True)
+        command = f"'artsim predict --head {shell_word(name)}'"
+        echo(f"Head {name!r} {done}; use it with {command}", err=True)
 
 
 def _repeat(

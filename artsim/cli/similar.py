@@ -269,8 +269,8 @@ def _note_detail(searcher: Searcher, *, is_cut: bool, inside: bool) -> None:
     if inside or not is_cut:
         return
     manifest = searcher.store.manifest
-    source = shell_word(manifest.source)
-    made = "" if manifest.tiles else f"'artsim embed {source} --tiles 3 -o DIR' and "
+    embed = f"'artsim embed {shell_word(manifest.source)} --tiles 3 -o DIR'"
+    made = "" if manifest.tiles else f"{embed} and "
     print_notes(
         "the detail is compared with whole pictures; to find works that contain it, use "
         f"{made}--details"

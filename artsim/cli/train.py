@@ -23,6 +23,7 @@ from artsim.cli.options.outputs import folder_option, format_option
 from artsim.cli.options.values import FOLDER, INDEX, RUNS, count_option, pairs
 from artsim.cli.output import echo, fixed, interval, print_json_lines, print_table, show_progress
 from artsim.cli.stopping import stop_signals
+from artsim.datatypes import shell_word
 
 if TYPE_CHECKING:
     from artsim.metrics import Difference
@@ -170,7 +171,7 @@ def train(
     except (KeyboardInterrupt, training.Stopped):
         if not folder.exists():
             raise
-        echo(f"\nStopped; continue with 'artsim train --resume {folder}'", err=True)
+        echo(f"\nStopped; continue with 'artsim train --resume {shell_word(folder)}'", err=True)
         sys.exit(130)
     _write_pages(result, options.device, options.workers)
     _print_end(result)
@@ -291,6 +292,6 @@ def _print_end(result: TrainingResult) -> None:
     path = result.path
     echo(result.report.read_text(encoding="utf-8"))
     if (path / "predictions.parquet").exists():
-        echo(f"{path}: predict labels with 'artsim predict --run {path} FOLDER'")
+        echo(f"{path}: predict labels with 'artsim predict --run {shell_word(path)} FOLDER'")
     if result.model is not None:
-        echo(f"{path}: embed with 'artsim embed -m run:{path.name}'")
+        echo(f"{path}: embed with 'artsim embed -m {shell_word(f'run:{path.name}')}'")

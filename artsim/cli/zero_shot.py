@@ -29,7 +29,7 @@ from artsim.cli.output import (
     print_split,
     print_table,
 )
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shell_word
 
 if TYPE_CHECKING:
     from artsim.prediction import Prompts, SavedZeroShot, ZeroShot
@@ -235,6 +235,6 @@ def _print_saved(store: Store, saved: SavedZeroShot) -> None:
     missing = f", {saved.missing:,} without a prediction" if saved.missing else ""
     echo(
         f"\n{saved.column} stored in {store}{missing}; "
-        f"review it with 'artsim review {saved.column}'"
+        f"review it with 'artsim review {shell_word(saved.column)}'"
     )
     print_counts(saved.counts)

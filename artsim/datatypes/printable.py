@@ -22,11 +22,12 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
-def shell_word(word: str) -> str:
-    """Quote a word for a shell: in double quotes, if those are enough, as people do.
+def shell_word(word: object) -> str:
+    """Quote a word, such as a path, for a shell: in double quotes, if those are enough.
 
     Messages put the commands that they advise in single ones.
     """
+    word = str(word)
     if shlex.quote(word) == word:
         return word
     return shlex.quote(word) if set(word) & set('"$`\\!') else f'"{word}"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from artsim.datatypes import Progress, no_progress, shown_path
+from artsim.datatypes import Progress, no_progress, shell_word, shown_path
 from artsim.errors import StoreError
 from artsim.index.build import build_index
 from artsim.index.layout import renew_layout
@@ -40,7 +40,8 @@ def compact_index(
             )
         if damaged := store.damaged_parts():
             raise StoreError(
-                f"{damaged[0]} of {str(store)!r} is damaged; run 'artsim repair {store}'"
+                f"{damaged[0]} of {str(store)!r} is damaged; run "
+                f"'artsim repair {shell_word(store)}'"
             )
         before = len(store.manifest.parts)
         groups = merged_parts(store, part_bytes)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from artsim import __version__
-from artsim.datatypes import Passport, shown_path
+from artsim.datatypes import Passport, shell_word, shown_path
 from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.labels import LabelKind, Metadata
 from artsim.prediction.marks import Marks
@@ -228,7 +228,8 @@ def check_passport(head: SavedHead, passport: Passport, whose: str) -> None:
     if differences := head.passport.differences(passport):
         again = "train one with 'artsim probe'"
         if head.marks is not None:
-            again = f"teach it with marks there: 'artsim teach {head.name} --positive ID'"
+            command = f"'artsim teach {shell_word(head.name)} --positive ID'"
+            again = f"teach it with marks there: {command}"
         raise PassportError(
             f"head {head.name!r} was trained on vectors other than {whose}: "
             f"{'; '.join(differences)}; {again}"

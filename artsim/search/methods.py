@@ -186,7 +186,7 @@ def _find_tap(store: Store, name: str) -> TapInfo:
         added = spec + ("+" if "@" in spec else f"@{EMBEDDING}+") + PALETTE
         raise SearchError(
             f"{str(store)!r} has no colors to compare by; make another index with "
-            f"'artsim embed {store.manifest.source} -m {added} -o DIR'"
+            f"'artsim embed {shell_word(store.manifest.source)} -m {shell_word(added)} -o DIR'"
         )
     listed = ", ".join(tap.name for tap in found or taps)
     what = "could be several taps" if found else "is not a tap"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalog, FieldType, Progress, no_progress
+from artsim.datatypes import Catalog, FieldType, Progress, no_progress, shell_word
 from artsim.errors import EvaluationError
 from artsim.labels import group_codes, groups_of_lists
 from artsim.splits.hashes import picture_hashes
@@ -136,7 +136,7 @@ def refuse_leaks(store: Store, split: str) -> None:
         kinds = ", ".join(f"{count:,} by {kind}" for kind, count in counts.items())
         raise EvaluationError(
             f"split {split!r} leaks: test pictures are also in the training set ({kinds}); "
-            f"list them with 'artsim leaks --split {split}'"
+            f"list them with 'artsim leaks --split {shell_word(split)}'"
         )
 
 

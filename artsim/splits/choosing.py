@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shell_word
 from artsim.errors import EvaluationError
 from artsim.labels import Label, LabelKind, derived_labels, group_codes
 from artsim.splits.audit import refuse_leaks
@@ -237,7 +237,7 @@ def _refuse_shared(source: SplitSource) -> None:
             raise EvaluationError(
                 f"split {source.choice.split!r} has {len(shared):,} values of {source.group!r} in "
                 f"{a} and in {b}; draw one that keeps them whole: 'artsim split --name NAME "
-                f"--group {source.group}'"
+                f"--group {shell_word(source.group)}'"
             )
 
 

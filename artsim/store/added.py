@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from artsim.datatypes import Field, FieldType, shown_path
+from artsim.datatypes import Field, FieldType, shell_word, shown_path
 from artsim.errors import StoreError
 from artsim.store.arrow import indices
 from artsim.store.columns import metadata_fields
@@ -163,7 +163,7 @@ def _describe(file: Path) -> AddedColumn:
 
 
 def _remedy(file: Path) -> str:
-    return f"make it again, or remove it with 'artsim label --remove {file.stem}'"
+    return f"make it again, or remove it with 'artsim label --remove {shell_word(file.stem)}'"
 
 
 def _file(path: Path, name: str) -> Path:

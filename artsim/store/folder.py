@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim import places
-from artsim.datatypes import Field, TapInfo, shown_path
+from artsim.datatypes import Field, TapInfo, shell_word, shown_path
 from artsim.errors import StoreError
 from artsim.store.added import AddedColumn, added_columns, with_added
 from artsim.store.arrow import floats, gather_rows
@@ -227,7 +227,7 @@ class Store:
 
     @property
     def _remedy(self) -> str:
-        return f"run 'artsim repair {self}'"
+        return f"run 'artsim repair {shell_word(self)}'"
 
     def damaged_parts(self) -> list[str]:
         """List the parts whose bytes differ from those that were written."""

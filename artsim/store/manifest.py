@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from artsim.datatypes import Field, FieldType, Passport, shown_path
+from artsim.datatypes import Field, FieldType, Passport, shell_word, shown_path
 from artsim.errors import StoreError
 from artsim.store.checksums import sealed, unsealed
 
@@ -97,14 +97,15 @@ def read_manifest(path: Path, name: str = MANIFEST) -> Manifest:
     except (FileNotFoundError, NotADirectoryError) as error:
         if has_copy:
             raise StoreError(
-                f"{shown_path(file)!r} is missing; run 'artsim repair {index}'"
+                f"{shown_path(file)!r} is missing; run 'artsim repair {shell_word(index)}'"
             ) from error
         raise StoreError(
-            f"no index at {index!r}; make one with 'artsim embed COLLECTION -o {index}'"
+            f"no index at {index!r}; make one with 'artsim embed COLLECTION -o {shell_word(index)}'"
         ) from error
     except OSError as error:
         raise StoreError(f"cannot read {shown_path(file)!r}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
-        remedy = f"run 'artsim repair {index}'" if has_copy else "embed again to a new folder"
+        repair = f"run 'artsim repair {shell_word(index)}'"
+        remedy = repair if has_copy else "embed again to a new folder"
         raise StoreError(f"{shown_path(file)!r} is damaged ({problem}); {remedy}") from error

@@ -22,7 +22,7 @@ from pathlib import Path
 import filelock
 from platformdirs import user_cache_path
 
-from artsim.datatypes import name_copy
+from artsim.datatypes import name_copy, shell_word
 from artsim.errors import ConflictError, StoreError
 from artsim.places import (
     RemotePath,
@@ -83,7 +83,7 @@ class RemoteIndex:
                 if not is_new and (self._note.own or not is_store(self.folder)):
                     raise StoreError(
                         f"no index at {self.address!r}; make one with 'artsim embed COLLECTION "
-                        f"-o {self.address}'"
+                        f"-o {shell_word(self.address)}'"
                     )
                 self._note.is_fetching = False
                 self._note.keep(self._place)

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artsim.datatypes import Passport, plural
+from artsim.datatypes import Passport, plural, shell_word
 from artsim.errors import StoreError
 from artsim.store.added import FOLDER as ADDED
 from artsim.store.checksums import sealed, unsealed
@@ -128,7 +128,8 @@ def _check_loss(store: Store, other: Store, version: Version) -> None:
     if version.index != store.fingerprint:
         raise StoreError(
             f"{str(store)!r} has changed since {version.path.name} was made; bring that up to "
-            f"date with 'artsim migrate {store} -m {version.spec}', or pass --allow-loss"
+            f"date with 'artsim migrate {shell_word(store)} -m {shell_word(version.spec)}', or "
+            "pass --allow-loss"
         )
     ids, known = (each.read(["id"]).column("id") for each in (store, other))
     gone = ids.filter(pc.invert(pc.is_in(ids, value_set=known.combine_chunks())))

@@ -17,6 +17,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
+from artsim.datatypes import shell_word
 from artsim.errors import TrainingError
 from artsim.models import Network, find_device, output_shapes
 from artsim.splits import VAL
@@ -200,7 +201,8 @@ class _Watch(Callback):
 
 
 def _how_to_resume(run: Run) -> str:
-    return f"stopped and saved; continue with 'artsim train --resume {run.parent or run.path}'"
+    command = f"'artsim train --resume {shell_word(run.parent or run.path)}'"
+    return f"stopped and saved; continue with {command}"
 
 
 @contextmanager

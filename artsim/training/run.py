@@ -31,7 +31,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artsim.datatypes import Progress, no_progress, printable
+from artsim.datatypes import Progress, no_progress, printable, shell_word
 from artsim.errors import TrainingError
 from artsim.store import only_one, write_whole
 
@@ -152,7 +152,7 @@ def start_run(path: Path, plan: RunPlan, *, device: str) -> RunPlan:
     if path.is_dir() and any(path.iterdir()):
         raise TrainingError(
             f"{str(path)!r} is not empty; name another --output, or continue with "
-            f"'artsim train --resume {path}'"
+            f"'artsim train --resume {shell_word(path)}'"
         )
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     plan = replace(plan, created=now, version=version("artsim"))
@@ -278,7 +278,7 @@ def logging_to(path: Path) -> Iterator[logging.Logger]:
 def _incomplete(file: Path) -> TrainingError:
     return TrainingError(
         f"the run {str(file.parent)!r} has no complete {file.name}; finish it with "
-        f"'artsim train --resume {file.parent}'"
+        f"'artsim train --resume {shell_word(file.parent)}'"
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from artsim.datatypes import shell_word
 from artsim.errors import SearchError
 from artsim.search.published.address import reaching, table_name
 from artsim.search.published.databases import Floats, Places
@@ -115,7 +116,7 @@ class MilvusDatabase:
         if not found:
             raise SearchError(
                 f"no index is published at {self._address}; publish one with "
-                f"'artsim publish INDEX {self._address}'"
+                f"'artsim publish INDEX {shell_word(self._address)}'"
             )
         names = ", ".join(sorted(found))
         raise SearchError(

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from artsim.datatypes import shell_word
 from artsim.errors import PlaceError, SearchError, StoreError
 from artsim.places import as_path, real_path
 from artsim.search.backend import SearchBackend
@@ -50,8 +51,8 @@ class Publication:
         if self.note.fingerprint != store.fingerprint:
             raise SearchError(
                 f"{str(store)!r} has changed since it was published at {self.address}; run "
-                f"'artsim publish {store} {self.address}', or search the folder: "
-                f"--index {store}"
+                f"'artsim publish {shell_word(store)} {shell_word(self.address)}', or search "
+                f"the folder: --index {shell_word(store)}"
             )
         return partial(PublishedBackend, database=self.database, note=self.note)
 
@@ -90,15 +91,15 @@ def open_published(
         if instead is None:
             raise SearchError(
                 f"no index is published at {address}; publish one with "
-                f"'artsim publish INDEX {address}'"
+                f"'artsim publish INDEX {shell_word(address)}'"
             )
         return instead
     index = find_published(note, address, indexes)
     if not note.whole:
         raise SearchError(
             f"publishing {note.name!r} to {address} was interrupted, or is going on; run "
-            f"'artsim publish {index} {address}' to finish it, or search the folder: "
-            f"--index {index}"
+            f"'artsim publish {shell_word(index)} {shell_word(address)}' to finish it, or search "
+            f"the folder: --index {shell_word(index)}"
         )
     _remember(address, index, note.fingerprint)
     return Publication(address, index, note, database)

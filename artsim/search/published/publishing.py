@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from artsim.datatypes import Progress, TapInfo, no_progress
+from artsim.datatypes import Progress, TapInfo, no_progress, shell_word
 from artsim.errors import SearchError
 from artsim.index import unit
 from artsim.places import real_path
@@ -81,7 +81,8 @@ def _resumable(store: Store, address: str) -> Iterator[None]:
         yield
     except LostError as error:
         raise SearchError(
-            f"{error}; when it does, 'artsim publish {store} {address}' goes on from there"
+            f"{error}; when it does, 'artsim publish {shell_word(store)} "
+            f"{shell_word(address)}' goes on from there"
         ) from error
 
 
