@@ -134,7 +134,9 @@ def test_an_empty_part_and_wrong_sql_are_refused(museum, command):
     assert "there is no column 'Goya'; text goes in single quotes" in text
     one = ("--label", "artist", "--where", "artist = 'Ada'")
     refused = run(command, museum, *one, code=1).stderr.splitlines()
-    assert refused[0] == "Note: 1 picture has no artist, so conditions on it leave them out"
+    assert (
+        refused[0] == "Note: 1 picture has no value in 'artist', so conditions on that leave it out"
+    )
     assert len(refused) == 2
 
 
@@ -157,7 +159,7 @@ def test_a_probe_of_a_part_does_not_replace_that_of_the_whole(museum):
 
 def test_works_of_unknown_values_are_noted(museum):
     args = ("--label", "era", "-k", "1", "--where", "artist <> 'Dan'")
-    assert "1 picture has no artist, so conditions on it leave them out" in (
+    assert "1 picture has no value in 'artist', so conditions on that leave it out" in (
         run("knn-eval", museum, *args).stderr
     )
 

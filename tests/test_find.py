@@ -245,7 +245,7 @@ def test_works_are_sorted_by_a_column_and_written(store, tmp_path):
 def test_works_without_a_value_are_noted_where_a_condition_leaves_them_out(store):
     missing = sum(date is None for date in artsim.open(store.path).find()["date"])
     assert missing
-    note = f"{missing} picture has no date, so conditions on it leave them out"
+    note = f"{missing} picture has no value in 'date', so conditions on that leave it out"
     assert note in run("find", "--where", "date.begin > 1500").output
     assert "have no date" not in run("find", "--where", "date is null").output
     assert "have no date" not in run("find", "birth").output

@@ -212,3 +212,16 @@ def test_a_filter_that_was_removed_does_not_come_back_with_a_value_ticked_at_onc
     value(page, "Red school").check()
     expect(page.locator("#heading")).to_have_text("10 of 30 works")
     expect(filters(page)).to_have_text(["Artist: Red school"])
+
+
+def test_values_are_counted_among_the_matches_of_a_query_while_its_answer_is_on_its_way(page):
+    page.goto("/?q=1:id:h60&not-same=artist")
+    expect(value(page, "Red school")).to_have_count(0)  # the query's own
+    wanted = []
+    page.route("**/facets", lambda route: (wanted.append(route.request), route.continue_()))
+    page.route("**/search", lambda route: None)  # no answer comes
+    value(page, "Green school").check()
+    expect(filters(page)).to_have_text(["Artist: Green school", "Not the same artist"])
+    related = [[each["column"] for each in one.post_data_json["relations"]] for one in wanted]
+    assert related
+    assert all(sorted(columns) == ["artist", "id"] for columns in related)

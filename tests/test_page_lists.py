@@ -256,7 +256,9 @@ def test_works_without_a_value_are_a_choice_and_said_when_they_are_left_out(brow
     with visit(browser, gaps, viewport={"width": width, "height": 850}) as page:
         page.goto("/?between.year=1600..1604")
         expect(page.locator("#summary")).to_have_text(
-            re.compile(r"^2 works have no year, so conditions on it leave them out\. Choose")
+            re.compile(
+                r"^2 works have no value in Year, so conditions on that leave them out\. Choose"
+            )
         )
         if width < 960:
             page.locator("#results .refine-button").click()

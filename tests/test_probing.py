@@ -4,6 +4,7 @@ import copy
 import csv
 import functools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -204,6 +205,22 @@ def test_scores_on_several_splits_are_compared_with_more_caution(path, store):
     assert "hue: probe compared with kNN on the same splits: +0.000, no interval" in text
     assert "if the painter of a test picture may be in the training set, " in text
     assert "hue: macro F1: majority 0.167, metadata " in text
+
+
+def test_splits_that_are_the_same_count_once(store):
+    (coin,) = probe_splits(store, ProbePlan(tap="rgb", labels=("coin",)), (0, 1))
+    one, two = coin.runs
+    some = replace(coin, runs=(one, two, one, one, two))
+    assert (some.scores, some.over_knn) == (coin.scores, coin.over_knn)
+    assert some.to_json()["splits"] == 2
+    assert some.split.notes[-1].startswith("only 2 of the 5 splits differ, and only those count")
+    same = replace(coin, runs=(one, one, one))
+    assert (same.scores["probe"].mean, same.scores["probe"].std) == (one.probe.value, None)
+    assert same.split.notes[-1].startswith("the 3 splits all have the same test pictures, so they ")
+    assert same.to_json()["notes"] == list(same.split.notes)
+    assert np.isnan(same.over_knn.estimate.low)  # of one split there is no interval
+    change = coin.over(same).estimate
+    assert (change.value, np.isnan(change.low)) == (0, True)
 
 
 def test_groups_are_whole_in_each_of_several_splits(store):

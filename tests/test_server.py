@@ -194,6 +194,7 @@ def test_an_index_lists_the_queries_it_takes(visitor):
     assert index["rows"] == 7
     assert index["taps"] == [{"name": "compass", "title": "Overall", "pooling": "none", "dim": 2}]
     assert {"name": "medium", "type": "list"} in index["fields"]
+    assert index["years"] == ["year"]
     assert (index["words"], index["map"], index["urls"]) == (False, None, False)
 
 

@@ -200,7 +200,8 @@ def note_unknown(counts: Mapping[str, int]) -> None:
     """Note how many pictures have no value in a column that a condition compares."""
     for name, count in counts.items():
         which = plural(count, "picture has", "pictures have")
-        print_notes(f"{which} no {name}, so conditions on it leave them out")
+        them = "it" if count == 1 else "them"
+        print_notes(f"{which} no value in {name!r}, so conditions on that leave {them} out")
 
 
 def note_left_out(unhashed: int = 0, zeros: int = 0) -> None:

@@ -80,7 +80,7 @@ def _print_repeated_comparison(each: RepeatedProbe) -> None:
     if f1 := {method: score.mean for method in _METHODS if (score := each.macro_f1(method))}:
         echo(f"{name}: macro F1: {_macro_f1(f1)}")
     if (f1_above := each.scores.get("hierarchy_f1")) is not None:
-        echo(f"{name}: hF {f1_above.mean:.3f} \u00b1 {f1_above.std:.3f}")
+        echo(f"{name}: hF {fixed(f1_above.mean)} \u00b1 {fixed(f1_above.std)}")
 
 
 def _repeated_row(each: RepeatedProbe, name: str, *, std: bool = False) -> list[object]:
@@ -128,6 +128,8 @@ def print_probes(
     if names:
         echo(f"Metadata alone: {', '.join(names)}")
     echo(_LEARNED)
+    if plan.split is None:
+        echo("One random split is one draw; the mean of several is surer: --splits 5")
 
 
 def _print_hierarchies(probes: Sequence[tuple[LabelProbe, str]]) -> None:

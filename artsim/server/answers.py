@@ -182,6 +182,7 @@ class IndexOut(_Answer):
     model: str
     taps: list[TapOut]
     fields: list[ColumnOut]
+    years: list[str] = Field(description="Columns that hold years, as relations in time know them")
     colors: list[str] = Field(description="What the map can be colored by")
     words: bool = Field(description="Its model knows words")
     pictures: bool = Field(description="It can be searched by pictures")

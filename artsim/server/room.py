@@ -102,6 +102,7 @@ class Room:
                 {"name": name, "type": str(self.works.types[name])}
                 for name in (*self.works.fields, *self.works.labels)
             ],
+            "years": self.works.year_columns,
             "colors": self._colorings,
             "words": self.store.manifest.passport.takes_words,
             "pictures": not passport.is_external,

@@ -21,7 +21,7 @@ class Repeated:
     """A score on several splits, which share pictures: the deviation is no standard error."""
 
     mean: float
-    std: float  # sample standard deviation
+    std: float | None  # sample standard deviation; None of one split
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,16 +36,32 @@ class RepeatedProbe:
         return self.runs[0]
 
     @property
+    def distinct(self) -> list[LabelProbe]:
+        """The probes on splits that differ: of a few groups several seeds may draw the same."""
+        return list({each.split.test.tobytes(): each for each in reversed(self.runs)}.values())[
+            ::-1
+        ]
+
+    @property
     def split(self) -> Split:
         """The first split, described as one of all of them."""
         first, seeds = self.first.split, [each.seed for each in self.runs]
         with_seeds = first.description.replace(f"with seed {seeds[0]}", _with_seeds(seeds), 1)
-        return replace(first, description=with_seeds)
+        splits, drawn = len(self.distinct), len(self.runs)
+        note = (
+            f"the {drawn} splits all have the same test pictures, so they count as one: there are "
+            "too few groups to draw others"
+            if splits == 1
+            else f"only {splits} of the {drawn} splits differ, and only those count: there are too "
+            "few groups to draw more"
+        )
+        notes = (*first.notes, note) if splits < drawn else first.notes
+        return replace(first, description=with_seeds, notes=notes)
 
     @property
     def scores(self) -> dict[str, Repeated | None]:
         """Each method's main metric, and the probe's other metrics; None where a split has none."""
-        found = [_values(each) for each in self.runs]
+        found = [_values(each) for each in self.distinct]
         return {name: _repeat([values[name] for values in found]) for name in found[0]}
 
     def macro_f1(self, method: str) -> Repeated | None:
@@ -60,14 +76,16 @@ class RepeatedProbe:
     def over(self, other: RepeatedProbe) -> Difference:
         """How much its probe is above another's, on as many splits of the same index."""
         share = max(self._test_share, other._test_share)
-        return resplit_mean(other._values("probe"), self._values("probe"), share)
+        one, two = other._values("probe"), self._values("probe")
+        n = min(len(one), len(two))
+        return resplit_mean(one[:n], two[:n], share)
 
     @property
     def _test_share(self) -> float:
         return max(len(each.split.test) / len(each.split.learned) for each in self.runs)
 
     def _values(self, method: str) -> list[float]:
-        scores = (each.scores[method] for each in self.runs)
+        scores = (each.scores[method] for each in self.distinct)
         return [score.value for score in scores if score is not None]
 
     def to_json(self) -> dict[str, object]:
@@ -77,7 +95,7 @@ class RepeatedProbe:
             "label": first.label.name,
             "kind": str(first.label.kind),
             "metric": first.metric,
-            "splits": len(self.runs),
+            "splits": len(self.distinct),
         }
         for name, score in self.scores.items():
             found |= {name: score.mean if score else None, f"{name}_std": score and score.std}
@@ -88,7 +106,7 @@ class RepeatedProbe:
             "n_test": [len(each.split.test) for each in self.runs],
             "split_description": self.split.description,
             **({} if first.split.where is None else {"where": first.split.where}),
-            "notes": list(first.split.notes),
+            "notes": list(self.split.notes),
         }
 
 
@@ -144,5 +162,5 @@ def _repeat(scores: list[Estimate | float | None]) -> Repeated | None:
     known = [value for value in values if value is not None and not np.isnan(value)]
     if not known or len(known) < len(values):
         return None
-    std = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+    std = float(np.std(known, ddof=1)) if len(known) > 1 else None
     return Repeated(float(np.mean(known)), std)

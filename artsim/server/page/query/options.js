@@ -4,7 +4,6 @@ import { columnName, inWords, later, make } from "../basics/dom.js";
 import { THE_QUERY, canBeAny, hasPercentiles, workOf } from "../visit/state.js";
 
 const SHARED = ["text", "list"]; // types of columns of which works can have the same value
-const YEARS = /^(year|years|date)$/i; // names of columns that hold them
 
 /**
  * Make the options of a query.
@@ -47,7 +46,7 @@ export function makeOptions(state, index, change, opened) {
 function rest(state, index, change) {
   const shared = index.fields.filter(({ type }) => SHARED.includes(type)).map(({ name }) => name);
   const named = shared.filter((name) => !/title/i.test(name));
-  const dates = dateColumns(index);
+  const dates = index.years;
   const isRelated = workOf(state) !== undefined;
   const rows = [];
   if (isRelated && named.length) {
@@ -65,15 +64,6 @@ function rest(state, index, change) {
     rows.push([leastPercentile(state, change), state.minPercentile !== null]);
   }
   return rows;
-}
-
-/** Return the columns that hold years: by their type, else by their name, as the search does. */
-function dateColumns({ fields }) {
-  const typed = fields.filter(({ type }) => type === "years");
-  const found = typed.length
-    ? typed
-    : fields.filter(({ name, type }) => type === "number" && YEARS.test(name));
-  return found.map(({ name }) => name);
 }
 
 /** Make a list to choose one of, or none; `keep` finds it again after a redraw, `called` names a value. */

@@ -15,15 +15,20 @@ export function makeRefine(panel, visit) {
   const opened = new Map(); // by column, what the visitor opened and closed
   const whole = new Set(); // columns whose values are all shown
   let relations = []; // conditions that come with the query: values are counted among its matches
+  let known = { query: "", related: [] }; // what matches of a query have in common with it
 
   /**
    * Draw the facets of the works of the state.
    *
-   * @param related What matches must have in common with the query, as its answer says.
+   * @param related What matches must have in common with the query, as its answer says; what the
+   *   answer before said of the same query where there is none yet.
    */
-  async function draw(signal, related = []) {
+  async function draw(signal, related = undefined) {
     const { state } = visit;
-    relations = [...others(compared(state)), ...related];
+    const { index, terms, notSame, earlierThan, contemporary } = state;
+    const query = JSON.stringify([index, terms, notSame, earlierThan, contemporary]);
+    if (related) known = { query, related };
+    relations = [...others(compared(state)), ...(known.query === query ? known.related : [])];
     const facets = await api.facets(state.index, { ...filters(state), relations }, signal);
     if (signal.aborted) return;
     body.classList.toggle("bare", facets.length === 0);

@@ -1,6 +1,6 @@
 /** What is said about works that were found: a heading, and how they were found. */
 
-import { count, inWords, many, shortName } from "../basics/dom.js";
+import { columnName, count, many, shortName } from "../basics/dom.js";
 import { hasEvidence } from "../visit/state.js";
 
 const SIMILAR = 90; // a percentile below which a match is not called similar
@@ -62,6 +62,6 @@ const methods = (titles) =>
 export function withoutValue(unknown) {
   return Object.entries(unknown).map(([name, works]) => {
     const [have, them] = works === 1 ? ["has", "it"] : ["have", "them"];
-    return `${many(works, "work")} ${have} no ${inWords(name)}, so conditions on it leave ${them} out`;
+    return `${many(works, "work")} ${have} no value in ${columnName(name)}, so conditions on that leave ${them} out`;
   });
 }
