@@ -22,6 +22,7 @@ _HEADINGS = {
     "MAE": ("mean absolute error, less is better", "median"),
 }
 _LEARNED = "Fitted to the training and validation pictures once the settings are chosen"
+_ONE_DRAW = "One random split is one draw; the mean of several is surer: --splits 5"
 _METHODS = {
     "baseline": "majority",
     "metadata": "metadata",
@@ -127,9 +128,7 @@ def print_probes(
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
     if names:
         echo(f"Metadata alone: {', '.join(names)}")
-    echo(_LEARNED)
-    if plan.split is None:
-        echo("One random split is one draw; the mean of several is surer: --splits 5")
+    echo(f"{_LEARNED}\n{_ONE_DRAW}" if plan.split is None else _LEARNED)
 
 
 def _print_hierarchies(probes: Sequence[tuple[LabelProbe, str]]) -> None:
