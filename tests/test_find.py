@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from PIL import Image
@@ -17,7 +18,8 @@ from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
 from artsim.search import Works, find_works
 from artsim.search.folding import Phrase, read_phrases
-from artsim.store import Store, write_added
+from artsim.store import Failure, Store, write_added
+from artsim.store.failures import failure_table
 
 WORKS = {  # id: title, maker, tags, years, page
     "a1": ("The Birth of the Virgin", "Giotto", ["Mary", "Anne"], 1305, "https://x.org/1"),
@@ -111,6 +113,32 @@ def test_the_parts_of_a_number_follow_each_other_and_its_work_comes_first(tmp_pa
     apart = find_works(Works(store), "P.1900.21 after", k=9)  # each is in a work, both in none
     assert (apart.count, apart.ids) == (0, ())
     assert apart.why_nothing(conditions=False) == "No work has all of these words; try fewer"
+
+
+def test_a_number_that_no_work_has_leads_only_to_what_there_is(tmp_path):
+    columns = {"title": ["Room 900", "Boat"]}
+    works = Works(make_store(tmp_path / "i", ["W 2590", "W 2591"], {"t": at(0, 1)}, columns))
+    lost = find_works(works, "W 9001", k=9)
+    assert (lost.unknown, lost.meant, lost.instead_of("W 9001")) == (("9001",), {}, "")
+    near = find_works(works, "W 2599", k=9)
+    assert near.why_nothing(conditions=False).endswith("did you mean 'W 2591' or 'W 2590'?")
+    assert near.instead_of("W 2599") == "W 2591"
+    assert find_works(works, near.instead_of("W 2599"), k=9).rows.tolist() == [1]
+
+
+def test_a_work_whose_picture_could_not_be_embedded_is_named(store):
+    lost = [Failure(id_, None, "read", "is missing") for id_ in ("W 900 b", "W 900", "torn.png")]
+    pq.write_table(failure_table(lost), store.path / "failures.parquet")
+    said = "is in the collection, but its picture could not be embedded"
+    command = "artsim info indexes/church --failures"
+    assert f"W 900 {said} (see '{command}')" in run("find", "w-900").output
+    assert f"W 900 b {said}" in run("find", "900 b", "--json").stderr
+    assert f"torn.png {said}" in run("find", "torn.png").output
+    assert "No work has 'torn'" in run("find", "torn").output  # a word, not its id
+    nothing = find_works(Works(store), "W 900", k=9)
+    assert (nothing.failed, nothing.instead_of("W 900")) == ("W 900", "")
+    on_page = "W 900 is in the collection, but its picture is missing or damaged"
+    assert nothing.why_nothing(conditions=False) == on_page
 
 
 def test_a_word_with_a_minus_outside_of_quotes_is_explained(store):

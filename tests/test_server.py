@@ -519,6 +519,9 @@ def test_words_are_found_in_any_text_of_a_work_and_narrow_every_list(visitor):
     assert none["nothing"].startswith("No work has 'nowhere'")
     meant = visitor.post(f"{ROOM}/browse", json={"find": "adda"}).json()
     assert meant["nothing"] == "No work has 'adda'; did you mean 'ada'?"
+    near = visitor.post(f"{ROOM}/browse", json={"find": "b21"}).json()
+    assert near["nothing"] == "No work has 'b21'; did you mean 'b20'?"
+    assert near["instead"] == "b20"
 
 
 def test_the_facets_of_an_answer_count_what_is_related_to_the_query_as_asked(visitor):

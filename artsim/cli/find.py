@@ -35,7 +35,7 @@ from artsim.cli.output import (
     with_metadata,
 )
 from artsim.cli.previews import find_protocol, print_previews
-from artsim.datatypes import plural
+from artsim.datatypes import plural, shell_word
 
 if TYPE_CHECKING:
     from artsim.search import Found, Query, Works
@@ -123,14 +123,14 @@ def find(
         )
         print_json_lines(rows, index=store)
         if not known:
-            echo(found.why_nothing(conditions=where is not None), err=True)
+            echo(_why_nothing(found, store, where), err=True)
         return
     named = text if '"' in text else repr(text)
     what = f" with {named}" if text.strip() else ""
     what += f" where {where}" if where else ""
     echo(f"{plural(found.count, 'work')}{what} in {store} ({plural(store.rows, 'picture')})")
     if not known:
-        echo(found.why_nothing(conditions=where is not None))
+        echo(_why_nothing(found, store, where))
         return
     if found.forms:
         echo(_forms(found, text))
@@ -145,6 +145,11 @@ def find(
     if found.count > len(known):
         echo(f"and {found.count - len(known):,} more; show them with -k")
     print_written(csv, html, sheet)
+
+
+def _why_nothing(found: Found, store: Store, where: str | None) -> str:
+    listing = f"'artsim info {shell_word(store)} --failures'"
+    return found.why_nothing(conditions=where is not None, listing=listing)
 
 
 def _forms(found: Found, text: str) -> str:

@@ -33,13 +33,14 @@ if TYPE_CHECKING:
 
 _MOST = 200  # characters of the words; DuckDB compiles no larger patterns
 _LETTERS_A_MISTAKE = 3  # of a word, at least, for each letter that may be wrong
-# The commonest of the words that are nearest.
+# The commonest of the words that are nearest; another number is no other spelling.
 _NEAREST = r"""
     SELECT word FROM (
         SELECT unnest(regexp_split_to_array(strip_accents(lower(text)), '[^\p{L}\p{N}]+')) AS word
         FROM works
     )
     WHERE damerau_levenshtein(word, $1) <= $2 AND length(word) > 2
+        AND NOT regexp_matches($1, '\d')
     GROUP BY word ORDER BY damerau_levenshtein(word, $1), count(*) DESC, word LIMIT 1
 """
 _NO_LETTER = r"[^\p{L}\p{N}\p{M}]"
@@ -57,9 +58,18 @@ class Found:
     meant: Mapping[str, str] = field(default_factory=dict)  # words spelled like these
     ids: tuple[str, ...] = ()  # spelled like the text, where that has digits
     forms: Mapping[str, int] = field(default_factory=dict)  # works by the word they were found by
+    failed: str = ""  # the id of a work that is meant, whose picture could not be embedded
 
-    def why_nothing(self, *, conditions: bool) -> str:
-        """Say why nothing was found, and what to try; ``conditions`` if there were others."""
+    def why_nothing(self, *, conditions: bool, listing: str = "") -> str:
+        """Say why nothing was found, and what to try.
+
+        Args:
+            conditions: Whether there were others.
+            listing: The command that lists failures, for who can run it.
+        """
+        if self.failed:
+            seen = f"could not be embedded (see {listing})" if listing else "is missing or damaged"
+            return f"{self.failed} is in the collection, but its picture {seen}"
         which = " that meets the condition" if conditions else ""
         unknown = " or ".join(map(repr, self.unknown))
         meant = " and ".join(map(repr, self.meant.values()))
@@ -73,12 +83,12 @@ class Found:
         return f"No work {what}; try fewer"
 
     def instead_of(self, text: str) -> str:
-        """Return the text with its unknown words as works spell them, or without them.
+        """Return the nearest id, or the text with its unknown words as works spell them.
 
-        It is empty where none is spelled much like one of a work.
+        It is without those that no work spells much like that, and empty if so of all.
         """
-        if not self.meant:
-            return ""
+        if self.ids or self.failed or not self.meant:
+            return self.ids[0] if self.ids and not self.failed else ""
         corrected = text
         for word in self.unknown:
             pattern = r"\W+".join(map(re.escape, word.split()))
@@ -151,7 +161,8 @@ def find_works(
             return Found(found["row"].astype(np.int64), count, forms=forms)
         unknown, meant = _misspelled(connection, phrases)
         ids = works.similar_ids(text) if unknown and any(map(str.isdigit, text)) else ()
-        return Found(np.empty(0, np.int64), 0, unknown, meant, tuple(ids))
+        failed = _failed(works, [word for each in phrases if each.wanted for word in each.words])
+        return Found(np.empty(0, np.int64), 0, unknown, meant, tuple(ids), failed=failed)
 
 
 def _forms(connection: DuckDBPyConnection, phrases: Sequence[Phrase]) -> dict[str, int]:
@@ -189,6 +200,21 @@ def _misspelled(
         if near:
             meant[word] = near[0]
     return tuple(" ".join(words) for words in unknown), meant
+
+
+def _failed(works: Works, words: Sequence[str]) -> str:
+    """Return the first id with these words, or only these, whose picture could not be embedded."""
+    if not words:
+        return ""
+    ids = works.store.failures().column("id").drop_null()
+    patterns = [full_pattern(words)]
+    if any(map(str.isdigit, "".join(words))):  # else they may be a part of any file name
+        patterns.append(whole_pattern(words))
+    for pattern in patterns:
+        found = ids.filter(pc.match_substring_regex(ids, pattern))
+        if len(found):
+            return str(found[0].as_py())
+    return ""
 
 
 def _sorted(works: Works, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:

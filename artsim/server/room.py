@@ -181,7 +181,8 @@ class Room:
     def _nothing(self, wanted: FacetsIn) -> str:
         found = self._found(wanted.find) if wanted.find.strip() else None
         if found is not None and not found.count:
-            return f"{found.why_nothing(conditions=False)}{'' if found.meant else '.'}"
+            said = found.why_nothing(conditions=False)
+            return said if said.endswith("?") else f"{said}."
         return "No works meet these conditions; remove one."
 
     def describe_works(self, rows: Sequence[int]) -> list[dict[str, Any]]:
