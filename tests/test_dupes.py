@@ -482,6 +482,7 @@ def test_an_index_without_duplicates_says_so(museums):
     assert not sheet.exists()
     assert run("dupes", museums / "first", "--table").stdout.endswith(
         "No duplicates among 30 works\n"
+        "Most cropped, mirrored or rotated copies are found only with --transformed\n"
     )
 
 

@@ -177,9 +177,9 @@ def dupes(
         return
     echo(f"Duplicates in {', '.join(str(store) for store in stores)}")
     _print(groups, works, drawn)
-    if groups and len(stores) == 1:
-        path = shell_word(str(stores[0]))
-        echo(f"To look at them and decide which to keep: artsim serve {path}")
+    if not transformed:
+        echo("Most cropped, mirrored or rotated copies are found only with --transformed")
+    _print_next(groups, stores)
     print_written(output, sheet)
 
 
@@ -307,6 +307,12 @@ def _made(group: Group) -> dict[int, str]:
         elif pair.transform:
             made[pair.second] = pair.transform
     return {row: made.get(row, "") for row in sorted(group.works, key=lambda row: row in made)}
+
+
+def _print_next(groups: Sequence[Group], stores: Sequence[Store]) -> None:
+    if groups and len(stores) == 1:
+        path = shell_word(stores[0])
+        echo(f"To look at them and decide which to keep: artsim serve {path}")
 
 
 def _print_rule(kinds: Collection[str]) -> None:

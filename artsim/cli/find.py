@@ -27,6 +27,7 @@ from artsim.cli.options.values import count_option, file_option
 from artsim.cli.output import (
     echo,
     fixed,
+    is_typed,
     note_cut,
     note_unknown,
     print_json_lines,
@@ -114,8 +115,9 @@ def find(
         note_hidden(store)
         listed = [Query(name=id_, image=image, metadata=record) for id_, image, record in known]
         _write(listed, text or where or "Works", store, csv=csv, html=html, sheet=sheet)
-        all_of = f"-k {found.count} writes all"
-        note_cut(len(known), found.count, "works", all_of, csv, html, sheet)
+        if not is_typed("k"):
+            all_of = f"-k {found.count} writes all"
+            note_cut(len(known), found.count, "works", all_of, csv, html, sheet)
     if as_json:
         rows = (
             with_metadata({"rank": rank, "id": id_, "image": image}, metadata)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from artsim.cli.advice import with_index
 from artsim.cli.cutting import cut_columns
@@ -194,6 +195,12 @@ def note_cut(shown: int, found: int, what: str, more: str, *files: Path | None) 
     names = ", ".join(str(file) for file in files if file)
     if names and shown < found:
         print_notes(f"only the first {shown:,} of {found:,} {what} are in {names}; {more}")
+
+
+def is_typed(name: str) -> bool:
+    """Return whether a parameter of the running command was given in the command line."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
 
 
 def note_unknown(counts: Mapping[str, int]) -> None:

@@ -17,6 +17,7 @@ from artsim.cli.options.values import file_option
 from artsim.cli.output import (
     echo,
     fixed,
+    is_typed,
     note_cut,
     note_unknown,
     print_json_lines,
@@ -25,7 +26,7 @@ from artsim.cli.output import (
     with_metadata,
 )
 from artsim.cli.previews import find_protocol, print_previews
-from artsim.datatypes import plural, shell_word
+from artsim.datatypes import percentile, plural, shell_word
 from artsim.places import as_path
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def write_outputs(
     if outputs.files:
         note_hidden(searcher.store)
         _write(searcher, answer, outputs, encoder)
-        if len(answer.matches) == k:  # else there are no more that meet the conditions
+        # Else there are no more that meet the conditions.
+        if len(answer.matches) == k and not is_typed("k"):
             note_cut(k, answer.searched, "works", "a larger -k writes more", *outputs.files)
     note_unknown(answer.unknown)
     if as_json:
@@ -207,21 +209,21 @@ def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
             *([fixed(match.evidence, 1)] if is_verified else []),
             fixed(match.score),
             *map(fixed, match.cosines.values()),
-            *([fixed(match.percentile, 2)] if has_percentile else []),
+            *(["" if rank is None else percentile(rank)] if has_percentile else []),
             *([match.box] if has_box else []),
             match.id,
             *(as_text(match.metadata[name]) for name in shown),
         ]
         for match in matches
+        for rank in [match.percentile]
     ]
     print_table([*numbers, "id", *shown], rows, right=numbers)
 
 
 def _as_dict(match: Match) -> dict[str, Any]:
     """Return a match as JSON has it: rank, id, score, ..., then the metadata."""
-    percentile = None if match.percentile is None else round(match.percentile, 4)
     own: dict[str, Any] = {"rank": match.rank, "id": match.id, "score": round(match.score, 6)}
-    own |= {"percentile": percentile, "image": match.image}
+    own |= {"percentile": match.percentile and round(match.percentile, 4), "image": match.image}
     if match.evidence is not None:
         own["evidence"] = round(match.evidence, 4)
     if match.box is not None:

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from artsim import __version__
-from artsim.datatypes import Box, as_text, printable
+from artsim.datatypes import Box, as_text, percentile, printable
 from artsim.errors import ImageError, StoreError
 from artsim.images import describe
 from artsim.report.captions import Caption, file_of, is_url
@@ -170,7 +170,7 @@ def _pairs(shown: Match | Query) -> Iterator[Json]:
     if isinstance(shown, Match):
         yield _pair("Score", str(round(float(shown.score), 6)))
         if shown.percentile is not None:
-            yield _pair("Percentile", f"{shown.percentile:.6g}")
+            yield _pair("Percentile", percentile(shown.percentile))
         for name, share in shown.shares.items():
             yield _pair(f"Score by {name}", str(round(float(share), 6)))
     if (detail := detail_of(shown)) is not None:
