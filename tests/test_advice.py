@@ -31,7 +31,7 @@ def test_an_advised_command_names_its_index_where_there_are_several(here, index,
     assert advised in said("predict", "--index", index, "a.jpg")
     pair = "warm/red.png,warm/orange.png,duplicate,warm/red.png"
     Path("decisions.csv").write_text(f"id,other_id,decision,keep\n{pair}\n")
-    advised = f"'artsim knn-eval --index {named} --group same_work'"
+    advised = f"'artsim knn-eval --index {named} --label COLUMN --group same_work'"
     assert advised in said("dupes", "--index", index, "--decisions", "decisions.csv", "--table")
 
 

@@ -357,7 +357,9 @@ def test_knn_eval_fails_if_no_label_can_be_evaluated(palette):
     output = run("knn-eval", "--index", palette, *one_group, code=1).splitlines()[-1]
     assert output == (
         "Error: none of the labels hue, tone, side can be evaluated; the reason for the first: "
-        "no row with a value of 'hue' has a neighbor outside its group; group by another column"
+        "all pictures here that have a value of 'hue' share one of "
+        "\"any = hue in ('warm', 'cold')\", so none has a neighbor outside its group; "
+        "group by another column"
     )
 
 

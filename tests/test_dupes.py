@@ -468,11 +468,26 @@ def test_the_table_shows_the_groups_and_the_threshold(museums, tmp_path):
     place = next(n for n, line in enumerate(lines) if "first:w00.png" in line)
     assert lines[place][:2] == ["1", "exact"]
     assert lines[place + 1] == ["second:same.png"]
+    assert lines[place - 2] == ["group", "kind", "score", "id"]  # these have no records
     assert "1 exact, 2 near, 1 same-work: 8 of 65 works in 4 groups" in printed
     rule = "of the others those whose hashes are at most 4 bits apart"
     assert rule in " ".join(printed.split())
     with Image.open(sheet) as drawn:
         assert drawn.width > 8 * 100
+
+
+def test_the_table_has_the_columns_that_the_works_have(tmp_path):
+    columns = {"title": ["Jar", "Jar", "Cup"], "artist": [None, None, "Ada"]}
+    columns |= {"period": ["Late", "Old", None], "museum": ["Met", "Met", "Met"]}
+    store = make_store(
+        tmp_path / "finds", list("abc"), {"t": at(0, 0, 90)}, columns, hashes=["s", "s", "r"]
+    )
+    lines = [line.split() for line in run("dupes", store.path, "--table").stdout.splitlines()]
+    place = lines.index(["group", "kind", "score", "id", "title", "period", "museum"])
+    assert lines[place + 2 : place + 4] == [
+        ["1", "exact", "1.000", "a", "Jar", "Late", "Met"],
+        ["b", "Jar", "Old", "Met"],
+    ]
 
 
 def test_an_index_without_duplicates_says_so(museums):

@@ -15,7 +15,7 @@ from search_toys import YEARS, at, make_store
 
 import artsim
 from artsim.cli import cli
-from artsim.datatypes import Field, FieldType
+from artsim.datatypes import Field, FieldType, listed_texts
 from artsim.search import Works, find_works
 from artsim.search.folding import Phrase, read_phrases
 from artsim.store import Failure, Store, write_added
@@ -221,6 +221,36 @@ def test_the_table_has_title_artist_and_date(store):
     assert lines[-1] == "and 1 more; show them with -k"
 
 
+def test_a_table_of_works_has_no_empty_column_and_others_instead():
+    ids = ["f1", "f2"]
+    finds = [
+        {"no": "f1", "title": "Jar", "artist": None, "site": "", "period": "Late", "kind": ["jar"]},
+        {"no": "f2", "title": None, "artist": None, "site": None, "period": None, "kind": None},
+    ]
+    columns, texts = listed_texts(ids, finds)
+    assert columns == ["title", "period", "kind"]
+    assert texts == [["Jar", "Late", "jar"], ["", "", ""]]
+    assert listed_texts(ids[1:], finds[1:]) == ([], [[]])
+
+
+def test_a_table_of_works_of_several_museums_has_their_titles_in_one_column():
+    works = [{"title": "Sea", "year": 1850, "room": 3}, {"Title": "Oak", "Artist": "Ada"}]
+    columns, texts = listed_texts(["a", "b"], works)
+    assert columns == ["title", "Artist", "year"]
+    assert texts == [["Sea", "", "1850"], ["Oak", "Ada", ""]]
+
+
+def test_what_no_work_has_is_named_as_it_was_typed(tmp_path):
+    ids = [f"F1-{n:02}" for n in range(60)]
+    store = make_store(tmp_path / "i", ids, {"t": at(*range(60))})
+    nothing = find_works(Works(store), '"F1-5"', k=9)
+    assert nothing.unknown == ("F1-5",)
+    assert nothing.ids == ("F1-05", "F1-50", "F1-51")  # a zero before, then digits after
+    assert find_works(Works(store), "Ça -F1", k=9).unknown == ("Ça",)
+    assert Works(store).similar_ids("f01-005") == ["F1-05"]
+    assert Works(store).similar_ids("F1-040")[0] == "F1-40"
+
+
 def test_what_no_work_has_is_named(store):
     assert (
         "No work has 'zebra' or 'stripes'; try another spelling, or fewer words"
@@ -293,10 +323,13 @@ def test_works_without_a_value_are_noted_where_a_condition_leaves_them_out(store
 def test_a_query_that_is_a_title_lists_the_works(store):
     lines = run("similar", "birth of the virgin", code=1).output.splitlines()
     assert lines == [
-        "Error: 'birth of the virgin' is no file, id or URL; these works of 'indexes/church' have "
-        "the words, name one by its id:",
+        "Error: 'birth of the virgin' is no file, id or URL; this work of 'indexes/church' has "
+        "the words, name it by its id:",
         "  a1  The Birth of the Virgin, Giotto, 1305-1306",
     ]
+    lines = run("similar", "of the", code=1).output.splitlines()
+    assert lines[0].endswith("these works of 'indexes/church' have the words, name one by its id:")
+    assert [line.split()[0] for line in lines[1:]] == ["a2", "a1"]
     assert "no picture has the id 'zebra'" in run("similar", "zebra", code=1).output
 
 

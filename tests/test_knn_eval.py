@@ -278,6 +278,16 @@ def test_groups_are_kept_apart_one_by_one_and_together(museum):
     assert row["groups"] == ["artist", "side"]
 
 
+def test_pictures_of_one_group_are_named_as_the_reason(museum):
+    output = run(
+        museum, "--label", "side", "--where", "artist = 'Ada'", "--group", "artist", code=1
+    )
+    assert output.splitlines()[-1] == (
+        "Error: all pictures here that have a value of 'side' share one of 'artist' ('Ada'), "
+        "so none has a neighbor outside its group; group by another column"
+    )
+
+
 def test_a_group_without_any_value_is_refused(museum):
     output = run(museum, "--label", "artist", "--group", "none = nullif(artist, artist)", code=1)
     assert "no picture has a value of 'none = nullif(artist, artist)', so that it groups" in output

@@ -84,7 +84,7 @@ def test_works_are_found_by_id_content_and_words(works):
     assert on_disk.row("w61") == 61
     assert not on_disk.has("w99")
     assert on_disk.places(["w96", "no", "w00"]).tolist() == [96, -1, 0]
-    assert on_disk.similar_ids("w6") == in_memory.similar_ids("w6") == ["w60", "w61", "w62"]
+    assert on_disk.similar_ids("w6") == in_memory.similar_ids("w6") == ["w06", "w60", "w61"]
     content = in_memory.content(41)
     assert on_disk.content(41) == content
     assert on_disk.row_of_content(content) == in_memory.row_of_content(content)

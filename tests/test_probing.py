@@ -204,7 +204,9 @@ def test_scores_on_several_splits_are_compared_with_more_caution(path, store):
     text = run(*args).stdout
     assert "hue: probe compared with kNN on the same splits: +0.000, no interval" in text
     assert "if the painter of a test picture may be in the training set, " in text
-    assert "hue: macro F1: majority 0.167, metadata " in text
+    assert "\nhue: macro F1: majority 0.167, metadata " in text
+    assert "\nhue by painter: probe compared with kNN on the same splits: " in text
+    assert "\nhue by painter: 70/10/20 drawn with seeds 0 to 1, stratified by hue, each " in text
 
 
 def test_splits_that_are_the_same_count_once(store):
@@ -706,7 +708,11 @@ def test_a_grouped_split_is_shown_with_the_ordinary_one(path):
     args = ("--label", "hue,coin", "--group", "painter", "--no-save")
     result = run("probe", "--index", path, "--table", *args)
     lines = [line.split() for line in result.stdout.splitlines()]
-    rows = [line for line in lines if line[:1] in (["hue"], ["coin"], ["mean"], ["by"])]
+    rows = [
+        line
+        for line in lines
+        if line[:1] in (["hue"], ["coin"], ["mean"], ["by"]) and "painter:" not in line
+    ]
     assert [line[: 2 if line[0] == "by" else 1] for line in rows] == [
         ["hue"],
         ["by", "painter"],
@@ -720,8 +726,12 @@ def test_a_grouped_split_is_shown_with_the_ordinary_one(path):
         "  +0.000 ("
     ) in result.stdout
     assert "), too uncertain to say how much recognizing the painter helps" in result.stdout
-    assert "stratified by hue; 84 training, 12 validation" in result.stdout
-    assert "stratified by hue, each painter in one set" in result.stdout
+    split = "70/10/20 drawn with seed 0, stratified by hue"
+    assert f"\nhue: {split}; 84 training, 12 validation" in result.stdout
+    assert f"\nhue by painter: {split}, each painter in one set" in result.stdout
+    for name in ("hue", "hue by painter", "coin", "coin by painter"):
+        assert result.stdout.count(f"\n{name}: probe compared with kNN on the same test ") == 1
+        assert result.stdout.count(f"\n{name}: macro F1: ") == 1
     found = [json.loads(line) for line in run("probe", "--index", path, *args).stdout.splitlines()]
     assert [(row.get("label"), row["group"]) for row in found] == [
         ("hue", "painter"),

@@ -319,6 +319,44 @@ def test_an_unknown_id_is_reported_and_the_others_are_marked(store):
     assert load_concept(Store.open(store.path), "east").marks.of(True) == ["a0"]
 
 
+def test_a_mark_to_remove_that_is_not_there_is_said(store):
+    run_cli("teach", str(store.path), "east", "--positive", "a0,a10")
+    done = run_cli("teach", str(store.path), "east", "--unmark", "a10,c90")
+    assert (done.exit_code, done.stderr) == (0, "Note: 'c90' has no mark to remove\n")
+    assert load_concept(Store.open(store.path), "east").marks.of(True) == ["a0"]
+    done = run_cli("teach", str(store.path), "east", "--unmark", "zz")
+    assert done.exit_code == 1
+    assert done.stderr.startswith("Note: not unmarked: no picture has the id 'zz' in ")
+
+
+def test_a_concept_that_is_no_better_than_chance_is_said_to_be(store):
+    better = ["--positive", "a0,a10,b20", "--negative", "c40,n60,c90"]
+    printed = run_cli("teach", str(store.path), "east", *better, "--table").stdout
+    assert "each left out in turn (chance 0.500). Works that you did not choose are har" in printed
+    worse = ["--positive", "a0,b30,n60", "--negative", "a10,b20,c40"]
+    printed = run_cli("teach", str(store.path), "mixed", *worse, "--table").stdout
+    assert (
+        "(chance 0.500). That is no better than chance: check your marks, or mark more" in printed
+    )
+
+
+def test_both_lists_of_teach_have_the_columns_that_the_works_have(tmp_path):
+    columns = {
+        "title": ["Jar", "Cup", "Urn"],
+        "artist": [None] * 3,
+        "period": ["Late", "Old", None],
+    }
+    store = make_store(tmp_path / "finds", list("abc"), {"t": at(0, 30, 90)}, columns)
+    given = ["--positive", "a", "--ask", "1", "--table"]
+    for _ in range(2):  # also where the index has the columns of the concept
+        printed = run_cli("teach", str(store.path), "round", *given).stdout
+        lines = [line.split() for line in printed.splitlines()]
+        heads = [place for place, line in enumerate(lines) if line[:1] == ["score"]]
+        assert [lines[place][:3] for place in heads] == [["score", "id", "title"]] * 2
+        assert lines[heads[0]] == ["score", "id", "title", "period"]
+        assert lines[heads[0] + 2][1:] == ["b", "Cup", "Old"]
+
+
 def test_a_title_given_as_a_mark_lists_the_works_of_that_title(store):
     done = run_cli("teach", str(store.path), "east", "--positive", "ada")
     assert done.exit_code == 1

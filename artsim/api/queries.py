@@ -150,7 +150,7 @@ def _works_with(text: str, works: Works) -> str:
         for id_, _, metadata in works.known(found.rows.tolist())
     ]
     more = f"\n  and {found.count - _NAMED:,} more: see 'artsim find'"
-    return (
-        f"these works of {str(works.store)!r} have the words, "
-        f"name one by its id:{''.join(listed)}{more if found.count > _NAMED else ''}"
-    )
+    several = f"these works of {str(works.store)!r} have the words, name one by its id"
+    single = f"this work of {str(works.store)!r} has the words, name it by its id"
+    which = single if found.count == 1 else several
+    return f"{which}:{''.join(listed)}{more if found.count > _NAMED else ''}"

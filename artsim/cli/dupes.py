@@ -36,12 +36,11 @@ from artsim.cli.output import (
     show_progress,
     write_rows,
 )
-from artsim.datatypes import plural, shell_word
+from artsim.datatypes import listed_texts, plural, shell_word
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
     from artsim.duplicates import Group, Threshold
-    from artsim.report import Caption
     from artsim.store import Store
 
 _SHOWN = 6  # works of a group in the table; the file and JSON have all
@@ -204,7 +203,8 @@ def _read(stores: Sequence[Store], file: Path, *, as_json: bool) -> None:
             f"{plural(found.groups, 'work')}; not duplicates: {plural(found.different, 'pair')}; "
             f"still to decide: {plural(found.open, 'pair')}"
         )
-        echo(f"To keep them apart in an evaluation: 'artsim knn-eval --group {SAME_WORK}'")
+        command = f"artsim knn-eval --label COLUMN --group {SAME_WORK}"
+        echo(f"To keep them apart in an evaluation: '{command}'")
     if found.problems:
         sys.exit(1)
 
@@ -232,14 +232,13 @@ class _Works:
         """How many works were compared."""
         return sum(store.rows for store in self._stores)
 
-    def captions(self) -> dict[int, Caption]:
-        """Return title, artist and date of the works."""
-        from artsim.report import Caption
+    def metadata(self) -> dict[int, dict[str, Any]]:
+        """Return id and metadata of the works."""
 
         def fields(store: Store) -> list[str]:
             return ["id", *(field.name for field in store.fields)]
 
-        return {row: Caption.of(record) for row, _, record in self._records(fields)}
+        return {row: record for row, _, record in self._records(fields)}
 
     def _records(
         self, columns: Callable[[Store], Sequence[str]]
@@ -276,18 +275,20 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     if not groups:
         echo(f"No duplicates among {works.compared:,} works")
         return
-    captions = works.captions()
+    metadata = works.metadata()
+    ids = [works.known[row][1] for row in metadata]
+    columns, texts = listed_texts(ids, list(metadata.values()))
+    listed = dict(zip(metadata, texts, strict=True))
     rows: list[list[object]] = []
     for number, group in enumerate(groups, 1):
         scores = dict.fromkeys(fixed(score) for score in (group.lowest, group.highest))
         head = [number, group.kind, "-".join(scores)]
         for place, (row, made) in enumerate([*_made(group).items()][:_SHOWN]):
-            caption = captions[row]
-            known = [works.names[row], caption.title, caption.artist, caption.date]
-            rows.append([*(["", made, ""] if place else head), *known])
+            rows.append([*(["", made, ""] if place else head), works.names[row], *listed[row]])
         if len(group.works) > _SHOWN:
-            rows.append(["", "", "", f"and {len(group.works) - _SHOWN:,} more", "", "", ""])
-    print_table(["group", "kind", "score", "id", "title", "artist", "date"], rows, right=["group"])
+            more = f"and {len(group.works) - _SHOWN:,} more"
+            rows.append(["", "", "", more, *[""] * len(columns)])
+    print_table(["group", "kind", "score", "id", *columns], rows, right=["group"])
     kinds = Counter(group.kind for group in groups)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     total = sum(len(group.works) for group in groups)
@@ -328,13 +329,13 @@ def _print_rule(kinds: Collection[str]) -> None:
 
 
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:
-    from artsim.report import Tile, contact_sheet, file_of, save_sheet
+    from artsim.report import Caption, Tile, contact_sheet, file_of, save_sheet
 
-    captions = works.captions()
+    lines = {row: Caption.of(record).lines for row, record in works.metadata().items()}
     tiles = [
         Tile(
             file_of(works.known[row][2]),
-            (f"{number} · {made or group.kind}", works.names[row], *captions[row].lines),
+            (f"{number} · {made or group.kind}", works.names[row], *lines[row]),
         )
         for number, group in enumerate(groups, 1)
         for row, made in _made(group).items()

@@ -199,10 +199,10 @@ def _write(
 def _print_table(
     works: Works, known: list[tuple[str, str | None, dict[str, Any]]], sort: str | None
 ) -> None:
-    from artsim.datatypes import as_text, listed_columns
+    from artsim.datatypes import as_text, listed_texts
 
-    columns = listed_columns(works.fields)
-    rows = [[id_, *(as_text(row[name]) for name in columns)] for id_, _, row in known]
+    columns, texts = listed_texts([id_ for id_, _, _ in known], [row for _, _, row in known])
+    rows = [[id_, *row] for (id_, _, _), row in zip(known, texts, strict=True)]
     by = sort.removeprefix("-") if sort else ""
     if by and by not in columns:
         columns = [*columns, by]

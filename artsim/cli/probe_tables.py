@@ -42,12 +42,12 @@ def print_repeated(
     """Print the means over the splits, and below each its deviation."""
     pictures = count_among(store, plan.among)
     echo(f"Probes on {store} ({pictures}, by {plan.tap}): mean of {splits} random splits")
+    some = [(group, each) for group, probes in found.items() for each in probes]
     for metric, (heading, floor) in _HEADINGS.items():
         rows = []
-        some = [(group, each) for group, probes in found.items() for each in probes]
         for group, each in some:
             if each.first.metric == metric:
-                name = each.first.label.name + (f" by {group}" if group else "")
+                name = _name(each.first, group)
                 rows += [_repeated_row(each, name), _repeated_row(each, "  \u00b1", std=True)]
         if rows:
             echo(f"\n{heading}")
@@ -55,10 +55,10 @@ def print_repeated(
             right += ["F1", "ECE", "Brier"] if metric == "top1" else []
             print_table(["label", *right], rows, right=right, whole=["label"])
     _print_apart(found)
-    for probes in found.values():
-        for each in probes:
-            print_split(each.first.label.name, each.split)
-            _print_repeated_comparison(each)
+    for group, each in some:
+        name = _name(each.first, group)
+        print_split(name, each.split)
+        _print_repeated_comparison(each, name)
     echo(
         "\u00b1: standard deviation over the splits; the numbers of pictures and the notes are "
         f"those of the first, seed {plan.seed}. F1 (macro), ECE and Brier score are the probe's"
@@ -75,8 +75,13 @@ def _print_apart(found: Mapping[str | None, Sequence[RepeatedProbe]]) -> None:
             echo(_difference(each.first, shown, group, each.over(same)))
 
 
-def _print_repeated_comparison(each: RepeatedProbe) -> None:
-    name, over = each.first.label.name, _over_knn(each.first, each.over_knn)
+def _name(each: LabelProbe, group: str | None) -> str:
+    """Name the probe of a label on an ordinary split, or on one that keeps groups whole."""
+    return each.label.name + (f" by {group}" if group else "")
+
+
+def _print_repeated_comparison(each: RepeatedProbe, name: str) -> None:
+    over = _over_knn(each.first, each.over_knn)
     echo(f"{name}: probe compared with kNN on the same splits: {over}")
     if f1 := {method: score.mean for method in _METHODS if (score := each.macro_f1(method))}:
         echo(f"{name}: macro F1: {_macro_f1(f1)}")
@@ -120,11 +125,12 @@ def print_probes(
         echo(_difference(each, scores, plan.group, separate_difference(same.probe, each.probe)))
     if any(each.few for each in probes):
         _print_few(probes)
-    by = f" by {plan.group}" if ordinary else ""
-    _print_hierarchies([(each, "") for each in ordinary] + [(each, by) for each in probes])
-    for each in (*ordinary, *probes):
-        _print_comparison(each)
-        print_split(each.label.name, each.split)
+    named = [(each, _name(each, None)) for each in ordinary]
+    named += [(each, _name(each, plan.group if ordinary else None)) for each in probes]
+    _print_hierarchies(named)
+    for each, name in named:
+        _print_comparison(each, name)
+        print_split(name, each.split)
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
     if names:
         echo(f"Metadata alone: {', '.join(names)}")
@@ -132,22 +138,22 @@ def print_probes(
 
 
 def _print_hierarchies(probes: Sequence[tuple[LabelProbe, str]]) -> None:
-    for each, by in probes:
+    for each, name in probes:
         if each.hierarchy is not None:
-            echo(f"\n{each.label.name}{by}, by the classes above")
+            echo(f"\n{name}, by the classes above")
             print_hierarchy([("probe", each.hierarchy)])
 
 
-def _print_comparison(each: LabelProbe) -> None:
+def _print_comparison(each: LabelProbe, name: str) -> None:
     """Compare the probe with kNN; print macro F1 of every method, and the probe's calibration."""
     if each.over_knn is not None:
         over = _over_knn(each, each.over_knn)
-        echo(f"{each.label.name}: probe compared with kNN on the same test pictures: {over}")
+        echo(f"{name}: probe compared with kNN on the same test pictures: {over}")
     metrics = each.result.metrics
     if "ece" in metrics:
         calibration = f"ECE {metrics['ece']:.3f}, Brier score {metrics['brier']}"
         f1 = _macro_f1(each.macro_f1)
-        echo(f"{each.label.name}: macro F1: {f1}; calibration of the probe: {calibration}")
+        echo(f"{name}: macro F1: {f1}; calibration of the probe: {calibration}")
 
 
 def _macro_f1(found: Mapping[str, float]) -> str:

@@ -186,12 +186,17 @@ def _between(searcher: Searcher, answer: SearchAnswer) -> str:
 
 
 def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
-    from artsim.datatypes import as_text, listed_columns
+    from artsim.datatypes import as_text, listed_texts
 
     matches = answer.matches
-    known = [f for f in searcher.works.fields if any(match.metadata[f] for match in matches)]
-    compared = [each.column for each in answer.relations if each.column in known]
-    shown = list(dict.fromkeys([*listed_columns(known), *compared]))
+    listed, texts = listed_texts(
+        [match.id for match in matches], [match.metadata for match in matches]
+    )
+    compared = [
+        name
+        for name in dict.fromkeys(each.column for each in answer.relations)
+        if name not in listed and any(match.metadata.get(name) for match in matches)
+    ]
     has_percentile = any(match.percentile is not None for match in matches)
     has_box = matches[0].box is not None
     is_verified = matches[0].evidence is not None
@@ -212,12 +217,13 @@ def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
             *(["" if rank is None else percentile(rank)] if has_percentile else []),
             *([match.box] if has_box else []),
             match.id,
-            *(as_text(match.metadata[name]) for name in shown),
+            *cells,
+            *(as_text(match.metadata[name]) for name in compared),
         ]
-        for match in matches
+        for match, cells in zip(matches, texts, strict=True)
         for rank in [match.percentile]
     ]
-    print_table([*numbers, "id", *shown], rows, right=numbers)
+    print_table([*numbers, "id", *listed, *compared], rows, right=numbers)
 
 
 def _as_dict(match: Match) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
 
+from artsim.cli.marks import read_marks
 from artsim.cli.options.collection import where_option
 from artsim.cli.options.index import index_option, open_store, root_option, words_argument
 from artsim.cli.options.outputs import format_option, previews_option, rows_option
@@ -26,15 +27,16 @@ from artsim.cli.output import (
     write_rows,
 )
 from artsim.cli.previews import find_protocol, print_previews
-from artsim.datatypes import plural
+from artsim.datatypes import listed_texts, plural
 
 if TYPE_CHECKING:
     from artsim.metrics import HeldOut
-    from artsim.prediction import Concept, Marks, SavedConcept, Teacher
+    from artsim.prediction import Concept, SavedConcept
     from artsim.search import Works
     from artsim.store import Store
 
 _SHOWN = 10
+_TITLES = {"\nLikeliest": "likely", "Mark these next, as it is least sure of them": "ask"}
 
 
 def _marks_option(name: str, help_: str) -> Any:
@@ -147,7 +149,7 @@ def teach(
         return
     works, before = Works(store), load_concept(store, name)
     teacher = Teacher.of(works, before)
-    marks, problems = _marked(teacher, teacher.marks_of(before), **given)
+    marks, problems = read_marks(teacher, teacher.marks_of(before), **given)
     if before is None and not len(marks) and not problems:
         raise click.UsageError(f"there is no concept {name!r} yet; mark works with --positive ID")
     print_notes(*problems)
@@ -163,8 +165,9 @@ def teach(
         print_json_lines([summary, *lines], index=store)
     else:
         _print(store, saved, concept, evaluated)
-        _print_works("\nLikeliest", works, found["likely"], previews)
-        _print_works("Mark these next, as it is least sure of them", works, found["ask"], previews)
+        own = {"rank", "id", "score", "image", saved.name, saved.score}
+        for title, use in _TITLES.items():
+            _print_works(title, found[use], own, previews)
     if output is not None:
         chosen = None if k is None and rows is None else concept.ranked(k or works.store.rows, rows)
         found_rows = concept_rows(works, concept, chosen)
@@ -176,80 +179,6 @@ def teach(
         _apply(store, name, other, as_json)
     if problems:
         raise click.exceptions.Exit(1)
-
-
-def _marked(
-    teacher: Teacher,
-    before: Marks,
-    *,
-    positive: Sequence[str],
-    negative: Sequence[str],
-    unmark: Sequence[str],
-    marks_file: Path | None,
-) -> tuple[Marks, list[str]]:
-    """Add the marks that are given to those before; also say which ids are unknown."""
-    from artsim.api import check_work
-    from artsim.errors import UnknownWorkError
-
-    works, problems = teacher.works, []
-    given = {"positive": [*_ids(works, positive)], "negative": [*_ids(works, negative)]}
-    if marks_file is not None:
-        for id_, mark in _read_marks(marks_file):
-            given[mark].append(id_)
-    for mark, ids in given.items():
-        given[mark] = []
-        for id_ in ids:
-            try:
-                check_work(id_, works)
-                given[mark].append(id_)
-            except UnknownWorkError as error:
-                problems.append(f"not marked: {error}")
-    new = teacher.mark(**given)
-    marks = before.without(set(_ids(works, unmark)))
-    return (marks.updated(new) if len(new) else marks), problems
-
-
-def _ids(works: Works, texts: Sequence[str]) -> Iterator[str]:
-    """Read ids: given as they are, separated by commas, or in a file with one a line."""
-    from artsim.places import is_file
-
-    for text in texts:
-        if works.has(text):  # also one with commas
-            yield text
-        elif not is_file(text):
-            if text.endswith((".csv", ".tsv", ".txt")):
-                raise click.UsageError(f"no file {text!r}; give IDs, or a file with one a line")
-            yield from filter(None, map(str.strip, text.split(",")))
-        elif text.endswith((".csv", ".tsv")):
-            yield from (row["id"] for row in _table(Path(text), ["id"]))
-        else:
-            lines = Path(text).read_text(encoding="utf-8-sig", errors="replace").splitlines()
-            yield from (line.strip() for line in lines if line.strip())
-
-
-def _read_marks(file: Path) -> Iterator[tuple[str, str]]:
-    for row in _table(file, ["id", "mark"]):
-        mark = (row["mark"] or "").strip()
-        if mark not in ("", "positive", "negative"):
-            raise click.BadParameter(
-                f"{str(file)!r} has the mark {mark!r} for {row['id']!r}; expected positive or "
-                "negative",
-                param_hint="--marks",
-            )
-        if mark:
-            yield row["id"], mark
-
-
-def _table(file: Path, columns: list[str]) -> list[dict[str, str]]:
-    from artsim.readers.delimited import open_delimited
-    from artsim.store import csv_value
-
-    table = open_delimited(file)
-    for name in columns:
-        if name not in table.names:
-            raise click.UsageError(f"{str(file)!r} has no column {name!r}")
-    rows = table.table(columns).to_pylist()
-    return [{name: csv_value(row[name] or "") for name in columns} for row in rows]
 
 
 def _rows(works: Works, concept: Concept, rows: list[int]) -> list[dict[str, Any]]:
@@ -280,10 +209,13 @@ def _print(store: Store, saved: SavedConcept, concept: Concept, evaluated: HeldO
     if evaluated is None:
         echo("  From 3 positive and 3 negative marks on, it is tested on marks that are left out.")
     else:
+        if evaluated.average_precision > evaluated.chance:
+            meaning = "Works that you did not choose are harder: look at the likeliest"
+        else:
+            meaning = "That is no better than chance: check your marks, or mark more works"
         echo(
             f"  Average precision {fixed(evaluated.average_precision)} among your marks, each left "
-            f"out in turn (chance {fixed(evaluated.chance)}). Works that you did not choose are "
-            "harder: look at the likeliest"
+            f"out in turn (chance {fixed(evaluated.chance)}). {meaning}"
         )
     echo(
         f"  Saved as the columns {saved.name} ({saved.yes:,} of {saved.rows:,} yes: a score "
@@ -291,27 +223,28 @@ def _print(store: Store, saved: SavedConcept, concept: Concept, evaluated: HeldO
     )
 
 
-def _print_works(title: str, works: Works, rows: list[dict[str, Any]], previews: str) -> None:
+def _print_works(
+    title: str, rows: list[dict[str, Any]], own: Collection[str], previews: str
+) -> None:
+    """Print a list of works; ``own`` are the keys of a row that its record does not have."""
     from artsim.report import Caption
 
     if not rows:
         return
     echo(title)
     protocol = find_protocol(previews)
-    captions = [Caption.of(row) for row in rows]
     if protocol is not None:
         lines = (
-            (row["image"], [f"{row['id']}  {fixed(row['score'])}", *caption.lines])
-            for row, caption in zip(rows, captions, strict=True)
+            (row["image"], [f"{row['id']}  {fixed(row['score'])}", *Caption.of(row).lines])
+            for row in rows
         )
         print_previews(lines, protocol)
         return
+    records = [{name: row[name] for name in row if name not in own} for row in rows]
+    columns, texts = listed_texts([row["id"] for row in rows], records)
     print_table(
-        ["score", "id", "title", "artist", "date"],
-        [
-            [fixed(row["score"]), row["id"], caption.title, caption.artist, caption.date]
-            for row, caption in zip(rows, captions, strict=True)
-        ],
+        ["score", "id", *columns],
+        [[fixed(row["score"]), row["id"], *cells] for row, cells in zip(rows, texts, strict=True)],
         right=["score"],
     )
 

@@ -5,7 +5,7 @@ from artsim.datatypes.captions import (
     as_text,
     caption_columns,
     first_text,
-    listed_columns,
+    listed_texts,
     title_column,
 )
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
@@ -65,7 +65,7 @@ __all__ = [
     "finite",
     "first_text",
     "format_of",
-    "listed_columns",
+    "listed_texts",
     "name_as_text",
     "name_copy",
     "no_progress",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -31,18 +32,38 @@ _FEW = 3  # columns that are listed
 
 def caption_columns(columns: Iterable[str]) -> dict[str, list[str]]:
     """Return the columns of each part of a caption, the one to prefer first."""
-    by_name = {name.lower().replace("_", "").replace(" ", ""): name for name in columns}
+    by_name = defaultdict(list)
+    for column in columns:
+        by_name[column.lower().replace("_", "").replace(" ", "")].append(column)
     return {
-        part: [by_name[name] for name in names if name in by_name]
+        part: [column for name in names if name in by_name for column in by_name[name]]
         for part, names in _COLUMNS.items()
     }
 
 
-def listed_columns(columns: Sequence[str]) -> list[str]:
-    """Return the columns of a list of works: title, artist and date, and others for want of one."""
-    named = caption_columns(columns)
-    found = [named[part][0] for part in ("title", "artist", "date") if named[part]]
-    return [*dict.fromkeys([*found, *columns])][: max(len(found), _FEW)]
+def listed_texts(
+    ids: Sequence[str], records: Sequence[Mapping[str, Any]]
+) -> tuple[list[str], list[list[str]]]:
+    """Return the columns of a list of works besides the ids, and what each work has in them.
+
+    They are title, artist and date, and others for want of one: of those in which any of the works
+    has a value that is not its id. Works of several indexes may have different columns.
+    """
+    filled = dict.fromkeys(
+        name
+        for id_, record in zip(ids, records, strict=True)
+        for name, value in record.items()
+        if as_text(value) not in ("", id_)
+    )
+    named = caption_columns(filled)
+    found = {named[part][0]: named[part] for part in ("title", "artist", "date") if named[part]}
+    others = {name: [name] for name in filled if not any(name in each for each in found.values())}
+    columns = dict([*found.items(), *others.items()][: max(len(found), _FEW)])
+    texts = [
+        [first_text(record, filter(record.__contains__, names)) for names in columns.values()]
+        for record in records
+    ]
+    return list(columns), texts
 
 
 def title_column(columns: Iterable[str]) -> str | None:

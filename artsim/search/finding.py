@@ -17,7 +17,9 @@ from artsim.datatypes import FieldType, caption_columns
 from artsim.errors import SearchError
 from artsim.labels import connect
 from artsim.search.folding import (
+    QUOTES,
     Phrase,
+    as_typed,
     fold,
     full_pattern,
     number_pattern,
@@ -159,8 +161,9 @@ def find_works(
             if explained and count <= _EXPLAINED:
                 forms = _forms(connection, phrases)
             return Found(found["row"].astype(np.int64), count, forms=forms)
-        unknown, meant = _misspelled(connection, phrases)
-        ids = works.similar_ids(text) if unknown and any(map(str.isdigit, text)) else ()
+        unknown, meant = _misspelled(connection, phrases, text)
+        has_digits = unknown and any(map(str.isdigit, text))
+        ids = works.similar_ids(text.strip(QUOTES)) if has_digits else ()
         failed = _failed(works, [word for each in phrases if each.wanted for word in each.words])
         return Found(np.empty(0, np.int64), 0, unknown, meant, tuple(ids), failed=failed)
 
@@ -185,21 +188,28 @@ def _forms(connection: DuckDBPyConnection, phrases: Sequence[Phrase]) -> dict[st
 
 
 def _misspelled(
-    connection: DuckDBPyConnection, phrases: Sequence[Phrase]
+    connection: DuckDBPyConnection, phrases: Sequence[Phrase], text: str
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Return the wanted words that no work has, and for some a word of similar spelling."""
+    """Return the wanted words that no work has, and for some a word of similar spelling.
+
+    They are written as in the text.
+    """
     wanted = [phrase for phrase in phrases if phrase.wanted]
     if not wanted:
         return (), {}
     tests = ", ".join(f"bool_or({_has('text', phrase.pattern)})" for phrase in wanted)
     known = connection.execute(f"SELECT {tests} FROM works").fetchone() or ()
-    unknown = [phrase.words for phrase, known_ in zip(wanted, known, strict=True) if not known_]
-    meant = {}
-    for word in (words[0] for words in unknown if len(words) == 1):
-        near = connection.execute(_NEAREST, [word, len(word) // _LETTERS_A_MISTAKE]).fetchone()
-        if near:
-            meant[word] = near[0]
-    return tuple(" ".join(words) for words in unknown), meant
+    meant, unknown = {}, []
+    for phrase, is_known in zip(wanted, known, strict=True):
+        if is_known:
+            continue
+        unknown.append(as_typed(phrase.words, text))
+        if len(phrase.words) == 1:
+            (word,) = phrase.words
+            near = connection.execute(_NEAREST, [word, len(word) // _LETTERS_A_MISTAKE]).fetchone()
+            if near:
+                meant[unknown[-1]] = near[0]
+    return tuple(unknown), meant
 
 
 def _failed(works: Works, words: Sequence[str]) -> str:

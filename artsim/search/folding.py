@@ -27,7 +27,9 @@ _NUMBERS = (
     *(("children", "child"), ("men", "man"), ("man", "men")),
     *((f"{letter}y", f"{letter}ies") for letter in "bcdfghklmnprstvxz"),
 )
-_PHRASE = re.compile(r"(?:(?<!\S)(-))?(?:[\"“”„]([^\"“”„]*)[\"“”„]|([^\s\"“”„]+))")
+QUOTES = '"“”„'
+_PHRASE = re.compile(rf"(?:(?<!\S)(-))?(?:[{QUOTES}]([^{QUOTES}]*)[{QUOTES}]|([^\s{QUOTES}]+))")
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Phrase(NamedTuple):
@@ -75,7 +77,17 @@ def read_phrases(text: str) -> list[Phrase]:
 
 def words_of(text: str) -> list[str]:
     """Split text into all its words, without case and accents, in order."""
-    return re.findall(r"[^\W_]+", fold(text))
+    return _WORD.findall(fold(text))
+
+
+def as_typed(words: Sequence[str], text: str) -> str:
+    """Return folded words that follow each other in a text as they are written there."""
+    found = list(_WORD.finditer(text))
+    for first, last in zip(found, found[len(words) - 1 :], strict=False):
+        written = text[first.start() : last.end()]
+        if words_of(written) == list(words):
+            return written
+    return " ".join(words)
 
 
 def other_numbers(word: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ _OWN = {  # columns for conditions besides the metadata
     "width": FieldType.NUMBER,
     "height": FieldType.NUMBER,
 }
+_ZEROS = "(^|[^0-9])0+([0-9])"  # before a number
 _YEAR_NAMES = ("year", "years", "date", "made", "dated", "dating")
 _LABELED = 1 << 19  # rows, at least, whose label is computed together
 _CANDIDATES = 1_000  # ids that begin or end like a mistyped one and are compared with it
@@ -250,7 +252,8 @@ class Works:
     def similar_ids(self, id_: str) -> list[str]:
         """Return up to three ids that are spelled like one that is unknown."""
         wanted = id_.encode("utf-8", "replace").decode()  # a file name may not be UTF-8
-        some = self._ids_where(pc.match_substring, wanted, 3) if wanted else []
+        some = self._ids_where(_is_same_number, wanted, 3) if re.search("[0-9]", wanted) else []
+        some += self._ids_where(pc.match_substring, wanted, 3) if wanted else []
         other = 1  # letters at one end that may be wrong; the rest must agree
         while not some and other <= len(wanted) // 2:
             like = [
@@ -259,7 +262,7 @@ class Works:
             ]
             some = difflib.get_close_matches(wanted, dict.fromkeys(like), n=3)
             other *= 2
-        return some
+        return list(dict.fromkeys(some))[:3]
 
     def _ids_where(self, test: Callable[..., Any], text: str, most: int) -> list[str]:
         """Return the first ids that pass a test with a text, ignoring case."""
@@ -271,6 +274,13 @@ class Works:
             if len(some) == most:
                 break
         return some
+
+
+def _is_same_number(ids: pa.ChunkedArray, text: str, *, ignore_case: bool) -> pa.ChunkedArray:
+    """Test which ids differ from a text in zeros before a number alone, and in case."""
+    texts = (pc.utf8_lower(some) if ignore_case else some for some in (ids, text_scalar(text)))
+    plain, wanted = (pc.replace_substring_regex(some, _ZEROS, r"\1\2") for some in texts)
+    return pc.equal(plain, wanted)
 
 
 def _larger(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:

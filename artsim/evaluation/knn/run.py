@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from artsim.datatypes import Progress, no_progress
+from artsim.datatypes import Progress, as_text, no_progress
 from artsim.errors import EvaluationError
 from artsim.evaluation.hierarchy import (
     place_label,
@@ -139,6 +139,7 @@ def knn_eval(
                 if plan.protocol == Protocol.MET:
                     yield _evaluate_met(evaluator, kept)
                 else:
+                    _check_several_groups(store, kept, evaluator.split, groups, plan.groups)
                     yield _check_groups(_with_hierarchy(evaluator, kept, plan), plan.groups)
             except EvaluationError as error:
                 if plan.labels:
@@ -179,6 +180,23 @@ def _read_labels(store: Store, plan: KnnPlan) -> tuple[list[Label], dict[str, st
     if plan.hierarchy is not None:
         check_placed(plan.hierarchy, labels)
     return labels, not_labels
+
+
+def _check_several_groups(
+    store: Store, label: Label, split: Split, groups: NDArray[np.int64], names: Sequence[str]
+) -> None:
+    """Refuse a label whose pictures are all of one group: none has a neighbor of another."""
+    part = split.keep(label.known)
+    rows = np.concatenate([part.learned, part.test])
+    for name, codes in zip(names, groups[rows].T, strict=True):
+        if len(rows) and codes[0] >= 0 and (codes == codes[0]).all():
+            is_column = name in {field.name for field in store.fields}
+            value = store.take(rows[:1], [name]).column(0)[0].as_py() if is_column else None
+            shown = f" ({as_text(value)!r})" if value is not None else ""
+            raise EvaluationError(
+                f"all pictures here that have a value of {label.name!r} share one of {name!r}"
+                f"{shown}, so none has a neighbor outside its group; group by another column"
+            )
 
 
 def _check_groups(found: KnnEvaluation, groups: Sequence[str]) -> KnnEvaluation:
