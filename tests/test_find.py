@@ -307,6 +307,8 @@ def test_works_are_sorted_by_a_column_and_written(store, tmp_path):
     assert "only the first" not in every.output
     rows = list(csv.DictReader((tmp_path / "two.csv").read_text("utf-8-sig").splitlines()))
     assert [row["Title"] for row in rows] == titles[:2]
+    assert list(artsim.open(store.path).find(sort="-TITLE")["Title"].dropna()) == titles
+    assert "Title" in run("find", "--sort", "title", "--table").output.splitlines()[2]
     assert "no column 'nope'" in run("find", "--sort", "nope", code=1).output
     assert "'tags', which has lists" in run("find", "--sort", "tags", code=1).output
 

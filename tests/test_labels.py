@@ -4,23 +4,53 @@ import numpy as np
 import pytest
 from search_toys import at, make_store
 
+from artsim.datatypes import column_named
 from artsim.errors import EvaluationError
+from artsim.evaluation.knn import KnnPlan, knn_eval
+from artsim.evaluation.probe import ProbePlan, probe
 from artsim.labels import (
     LabelKind,
     encode,
+    group_codes,
     multiclass,
     multilabel,
     number,
     read_label,
     read_multiclass,
+    values_of,
     why_not_label,
 )
+from artsim.splits import SplitPlan, make_split, read_stored_split
 
 
 def test_classes_are_numbered_in_sorted_order_and_missing_is_minus_one():
     codes, classes = encode(["Monet", None, "Degas", "Monet"])
     assert codes.tolist() == [1, -1, 0, 1]
     assert classes == ("Degas", "Monet")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("Maker", "Maker"), ("maker", "Maker"), ("DATE", "DATE"), ("date", "date"), ("Date", "Date")],
+)
+def test_a_column_is_named_in_any_case_if_only_one_is_meant(name, found):
+    assert column_named(name, ["Maker", "date", "DATE"]) == found  # Date may be either
+
+
+def test_labels_groups_and_splits_of_columns_in_another_case_have_their_names(tmp_path):
+    columns = {"Maker": ["a", "b"] * 4, "School": ["x", "x", "y", "y"] * 2}
+    store = make_store(tmp_path / "i", [*"12345678"], {"t": at(*range(8))}, columns)
+    assert read_label(store, "maker").name == "Maker"
+    assert values_of(store, "SCHOOL") == columns["School"]
+    assert group_codes(store, "school").tolist() == [0, 0, 1, 1] * 2
+    (found,) = knn_eval(store, KnnPlan(tap="t", labels=("maker", "Maker"), groups=("school",)))
+    assert (found.label.name, found.split.resampled_by) == ("Maker", "School")
+    made = make_split(store, "s", SplitPlan(fractions=(0.5, 0.5), group="maker", stratify="school"))
+    assert made.plan is not None
+    assert (made.plan.group, made.plan.stratify) == ("Maker", "School")
+    assert read_stored_split(store, "school").name == "School"
+    with pytest.raises(EvaluationError, match="'Maker' cannot be both label and group"):
+        list(probe(store, ProbePlan(tap="t", labels=("maker",), group="MAKER")))
 
 
 def test_lists_are_numbered_row_by_row_each_class_once():

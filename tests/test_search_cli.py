@@ -118,6 +118,16 @@ def test_a_table_shows_the_percentile(here):
     assert "100.00" not in output
 
 
+def test_options_name_columns_in_any_case(here):
+    named = ("--not-same", "artist", "--max-per", "object=1", "--years", "year")
+    other = ("--not-same", "ARTIST", "--max-per", "Object=1", "--years", "Year")
+    last = ("--earlier-than", "1800", "--json")
+    found, same = (run("a0", *each, *last).stdout for each in (named, other))
+    assert found == same != ""
+    lost = CliRunner().invoke(cli, ["similar", "a0", "--not-same", "nope"]).stderr
+    assert "no column 'nope'" in lost
+
+
 def test_no_good_match_is_reported_and_is_no_failure(here):
     result = run("c90", "--min-percentile", "100")
     assert result.stdout == ""

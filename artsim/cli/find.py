@@ -203,7 +203,7 @@ def _print_table(
 
     columns, texts = listed_texts([id_ for id_, _, _ in known], [row for _, _, row in known])
     rows = [[id_, *row] for (id_, _, _), row in zip(known, texts, strict=True)]
-    by = sort.removeprefix("-") if sort else ""
+    by = works.named(sort.removeprefix("-")) if sort else ""
     if by and by not in columns:
         columns = [*columns, by]
         numbers = [works.row(id_) for id_, _, _ in known]

@@ -8,7 +8,7 @@ from artsim.datatypes.captions import (
     listed_texts,
     title_column,
 )
-from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
+from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType, column_named
 from artsim.datatypes.copies import name_copy, shown_path
 from artsim.datatypes.estimate import FEW_GROUPS, Estimate
 from artsim.datatypes.files import name_as_text
@@ -62,6 +62,7 @@ __all__ = [
     "as_text",
     "bytes_text",
     "caption_columns",
+    "column_named",
     "finite",
     "first_text",
     "format_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -45,6 +45,12 @@ class Field:
 
     name: str
     type: FieldType
+
+
+def column_named(name: str, columns: Collection[str]) -> str:
+    """Return the column of that name, or the only one of it in another case; else the name."""
+    found = [each for each in columns if each.casefold() == name.casefold()]
+    return found[0] if name not in columns and len(found) == 1 else name
 
 
 @dataclass(frozen=True, kw_only=True)

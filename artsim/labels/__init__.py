@@ -7,6 +7,7 @@ from artsim.labels.label import LIKELY, Label, LabelKind, encode, multiclass, mu
 from artsim.labels.reading import (
     add_label,
     codes_of,
+    column_of,
     derivation_of,
     derived_labels,
     group_codes,
@@ -18,6 +19,7 @@ from artsim.labels.reading import (
     remove_label,
     title_column,
     values_of,
+    with_columns,
 )
 from artsim.labels.sets import NO, YES, delete_set, read_sets, refuse_taken, save_set
 from artsim.labels.sql import (
@@ -47,6 +49,7 @@ __all__ = [
     "add_label",
     "catalog_table",
     "codes_of",
+    "column_of",
     "columns_meant",
     "connect",
     "delete_set",
@@ -80,4 +83,5 @@ __all__ = [
     "title_column",
     "values_of",
     "why_not_label",
+    "with_columns",
 ]

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.datatypes import FieldType
+from artsim.datatypes import FieldType, column_named
 from artsim.errors import EvaluationError
 from artsim.labels.expressions import Derivation, is_derivation, parse_label, short_name
 from artsim.labels.fitness import why_id, why_not_label
@@ -23,9 +23,31 @@ from artsim.labels.old_expressions import to_sql
 from artsim.labels.sql import quoted
 from artsim.store import DerivedLabel, Store, lock_index, remove_added
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_P = TypeVar("_P", bound="DataclassInstance")  # a plan
+_NAMING = {"labels", "group", "groups", "junk", "metadata", "stratify"}  # fields of plans: columns
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
 _TITLES = ("title", "name", "object_name", "label", "caption")
 _OWN = ("id", "image", "width", "height")  # besides the metadata, labels may be derived from these
+
+
+def column_of(store: Store, name: str) -> str:
+    """Return the name of a column or derived label of an index as it has it, see `column_named`."""
+    return column_named(name, [*_types(store), *derived_labels(store)])
+
+
+def with_columns(store: Store, plan: _P) -> _P:
+    """Return a plan with the columns that it names as an index has them, see `column_named`."""
+    changes: dict[str, Any] = {}
+    for name in _NAMING & plan.__dataclass_fields__.keys():
+        value = getattr(plan, name)
+        if isinstance(value, str):
+            changes[name] = column_of(store, value)
+        elif value:
+            changes[name] = tuple(dict.fromkeys(column_of(store, each) for each in value))
+    return replace(plan, **changes)
 
 
 def values_of(store: Store, name: str) -> list[str | None]:
@@ -34,7 +56,7 @@ def values_of(store: Store, name: str) -> list[str | None]:
     Raises:
         EvaluationError: If there is none, it has several values a row, or it cannot be derived.
     """
-    fields = _types(store)
+    fields, name = _types(store), column_of(store, name)
     if name not in fields:
         derivation = derivation_of(store, name)
         if derivation is not None:
@@ -70,6 +92,7 @@ def group_codes(store: Store, name: str) -> NDArray[np.int64]:
     Raises:
         EvaluationError: If the column is unknown, or no picture has a value in it.
     """
+    name = column_of(store, name)
     if _types(store).get(name) != FieldType.LIST:
         codes = codes_of(store, name)
     else:
@@ -209,6 +232,7 @@ def read_label(store: Store, name: str, *, keep_qualified: bool = False) -> Labe
     Raises:
         EvaluationError: If there is none, it has one class, or it names the pictures (an id).
     """
+    name = column_of(store, name)
     label = _read_label(store, name, keep_qualified)
     is_prediction = name in store.added and store.added[name].is_prediction
     return replace(label, is_prediction=True) if is_prediction else label
@@ -253,6 +277,7 @@ def label_values(store: Store, name: str) -> list[Any]:
     Raises:
         EvaluationError: If the index has no such column or derived label.
     """
+    name = column_of(store, name)
     type_ = _types(store).get(name)
     if type_ not in (*_NUMBERS, FieldType.LIST):
         return values_of(store, name)

@@ -23,7 +23,15 @@ from artsim.datatypes import EMBEDDING, Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names, probe
 from artsim.index import unit
-from artsim.labels import LIKELY, Label, LabelKind, derived_labels, is_derivation, read_label
+from artsim.labels import (
+    LIKELY,
+    Label,
+    LabelKind,
+    derived_labels,
+    is_derivation,
+    read_label,
+    with_columns,
+)
 from artsim.metrics import Predictions, estimate_main, score, scores_to_json
 from artsim.prediction.prompts import Prompts, make_prompts, templates_for
 from artsim.prediction.stored import save_predictions
@@ -165,6 +173,7 @@ def zero_shot(
         EvaluationError: If a label is a number, has fewer than two classes or cannot be evaluated
             as planned, or a template cannot be filled in.
     """
+    plan = with_columns(store, plan)
     known = {field_.name for field_ in store.fields} | {*derived_labels(store)}
     named = plan.labels or tuple(plan.prompts)
     there = [name for name in named if name in known or is_derivation(name)]

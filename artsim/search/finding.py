@@ -228,7 +228,7 @@ def _failed(works: Works, words: Sequence[str]) -> str:
 
 
 def _sorted(works: Works, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
-    name = sort.removeprefix("-")
+    name = works.named(sort.removeprefix("-"))
     if works.type_of(name) == FieldType.LIST:
         raise SearchError(f"works cannot be sorted by {name!r}, which has lists of values")
     values = works.column(name).take(indices(rows))

@@ -19,6 +19,7 @@ from artsim.search.methods import Method, Opened, joined
 from artsim.search.relations import check_relations, relations
 from artsim.search.requests import Query, SearchRequest
 from artsim.search.terms import Encoded
+from artsim.search.works import Works
 
 _DEEPER = 4  # times as many candidates where limits leave too few
 _CANCELLED = 1e-6  # a sum of unit vectors this short is zero
@@ -199,6 +200,17 @@ def make_plan(
         skipped=len(left_out) if met is None else int(np.isin(met, [*left_out]).sum()),
         caps=caps,
         backend=home.backend,
+    )
+
+
+def with_columns(request: SearchRequest, works: Works) -> SearchRequest:
+    """Return a request with the columns that it names as the index has them."""
+    return replace(
+        request,
+        text_columns=tuple(map(works.named, request.text_columns)),
+        not_same=tuple(map(works.named, request.not_same)),
+        years=request.years and works.named(request.years),
+        max_per={works.named(name): most for name, most in request.max_per.items()},
     )
 
 

@@ -17,7 +17,7 @@ from artsim.search.background import TEXTS, Background
 from artsim.search.encoder import Encoder
 from artsim.search.methods import Method, Opened, find_methods, joined
 from artsim.search.percentiles import Groups, Rows, Scores, Vectors, remembered
-from artsim.search.plans import SearchPlan, Vocabulary, check_conditions, make_plan
+from artsim.search.plans import SearchPlan, Vocabulary, check_conditions, make_plan, with_columns
 from artsim.search.requests import Match, Query, SearchAnswer, SearchRequest
 from artsim.search.terms import Encoded, encode
 from artsim.search.works import Works
@@ -110,6 +110,7 @@ class Searcher:
         """
         if not self.store.rows:
             raise SearchError(f"{str(self.store)!r} has no pictures; see 'artsim info'")
+        requests = [with_columns(request, self.works) for request in requests]
         results: dict[int, SearchAnswer | ArtsimError] = {}
         methods: dict[int, list[Method]] = {}
         plans: dict[int, SearchPlan] = {}
@@ -133,6 +134,7 @@ class Searcher:
             SearchError: If a tap, a column, a condition or an excluded id is not of this index.
             EvaluationError: If it uses a derived label that can no longer be computed.
         """
+        request = with_columns(request, self.works)
         find_methods(request, self.tap, self._opened, self._others)
         check_conditions(request, self._opened)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.datatypes import FieldType
+from artsim.datatypes import FieldType, column_named
 from artsim.errors import SearchError, UnknownWorkError
 from artsim.labels import derivation_of, derived_labels
 from artsim.places import picture_file
@@ -201,6 +201,10 @@ class Works:
         if column in self.labels:
             return self.column(column).take(indices(rows))
         return self.take(rows, [column]).column(0)
+
+    def named(self, column: str) -> str:
+        """Return the name of a column as the index has it, see `column_named`."""
+        return column_named(column, self.types)
 
     def type_of(self, column: str) -> FieldType:
         """Return the type of a column.

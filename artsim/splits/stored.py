@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from artsim.datatypes import shown_path
 from artsim.errors import EvaluationError, StoreError
-from artsim.labels import codes_of, derived_labels, group_codes, values_of
+from artsim.labels import codes_of, column_of, derived_labels, group_codes, values_of, with_columns
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Rows, Split
 from artsim.store import Store, lock_index, read_parquet, write_parquet, write_whole
@@ -95,6 +95,7 @@ def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = Fals
         raise EvaluationError(f"{name!r} is a column of {str(store)!r}; choose another name")
     with lock_index(store.path):
         store = Store.open(store.path)
+        plan = with_columns(store, plan)
         if name in stored_splits(store) and not replace:
             raise EvaluationError(
                 f"{str(store)!r} has a split {name!r}; choose another --name, or --replace it"
@@ -122,6 +123,7 @@ def read_stored_split(store: Store, name: str) -> StoredSplit:
     """
     stored, fields = stored_splits(store), [field.name for field in store.fields]
     if name not in stored:
+        name = column_of(store, name)
         if name not in fields and name not in derived_labels(store):
             splits = f"splits are {', '.join(stored)}" if stored else "there is no split yet"
             raise EvaluationError(

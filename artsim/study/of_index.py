@@ -22,6 +22,7 @@ from artsim.labels import (
     label_columns,
     read_label,
     short_name,
+    with_columns,
 )
 from artsim.labels.trees import Hierarchy, check_placed
 from artsim.splits import picture_hashes
@@ -90,6 +91,7 @@ def study(
         >>> found = study(store, StudyPlan(tap="embedding", labels=("style",), group="artist"))
         >>> found.labels[0].method("probe").value
     """
+    plan = with_columns(store, plan)
     base = ProbePlan(
         tap=plan.tap,
         labels=plan.labels,

@@ -22,7 +22,7 @@ from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnEvaluator
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.knn.series import read_titles
 from artsim.evaluation.reading import choose_labels, read_among, unit_vectors
-from artsim.labels import Label, LabelKind, derived_labels, group_codes
+from artsim.labels import Label, LabelKind, derived_labels, group_codes, with_columns
 from artsim.labels.trees import check_placed
 from artsim.metrics import MetScore, csls, evaluate_met, mutual_proximity
 from artsim.metrics.neighbors import Neighbors, nearest, nearest_among
@@ -97,6 +97,7 @@ def knn_eval(
         >>> for evaluation in knn_eval(store, KnnPlan(tap="embedding", labels=("artist",))):
         ...     print(evaluation.label.name, evaluation.scores[0].estimate)
     """
+    plan = with_columns(store, plan)
     labels, not_labels = _read_labels(store, plan)
     among = plan.among
     source = read_source(store, plan)

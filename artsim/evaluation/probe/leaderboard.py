@@ -19,7 +19,7 @@ from artsim.errors import EvaluationError
 from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
 from artsim.evaluation.reading import rows_of, unit_vectors
-from artsim.labels import Label, LabelKind
+from artsim.labels import Label, LabelKind, with_columns
 from artsim.metrics import METRICS, Difference, Predictions, baseline, difference, fit_probe
 from artsim.splits import Split
 from artsim.store import Store
@@ -107,6 +107,7 @@ def leaderboard(
             as `probe`.
     """
     first = stores[0]
+    plan = with_columns(first, plan)
     labels = read_labels(first, plan)
     entries = _entries(stores, plan.taps)
     places = {store.path: rows_of(first, store) for store in stores}

@@ -11,6 +11,7 @@ import torch
 from artsim.datatypes import Estimate, Progress, no_progress
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.run import LabelProbe, ProbePlan, probe_data, read_data
+from artsim.labels import with_columns
 from artsim.metrics import Difference, resplit_mean
 from artsim.splits import Split
 from artsim.store import Store
@@ -126,6 +127,7 @@ def probe_splits(
     Raises:
         EvaluationError: If the plan names a split, of which there is one; and as `probe`.
     """
+    plan = with_columns(store, plan)
     if plan.split is not None:
         raise EvaluationError(
             f"split {plan.split!r} is one split, expected none to draw {len(seeds)}; "

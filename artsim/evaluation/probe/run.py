@@ -16,7 +16,16 @@ from artsim.evaluation.hierarchy import HierarchyEvaluation, place_label, probe_
 from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, label_names, read_labels, split_labels
 from artsim.evaluation.reading import unit_vectors
-from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
+from artsim.labels import (
+    SHAPE,
+    Columns,
+    Label,
+    LabelKind,
+    Metadata,
+    read_metadata,
+    refuse_label,
+    with_columns,
+)
 from artsim.metrics import (
     METRICS,
     Difference,
@@ -166,11 +175,13 @@ def probe(
         EvaluationError: If a label or column does not exist or cannot be used as named, a part of
             the split is empty, a group is in two parts, or a vector is not finite.
     """
+    plan = with_columns(store, plan)
     yield from probe_data(store, plan, read_data(store, plan), device=device)
 
 
 def read_data(store: Store, plan: ProbePlan) -> ProbeData:
     """Read the labels, vectors and metadata of a plan; see `probe` for what is refused."""
+    plan = with_columns(store, plan)
     labels = read_labels(store, plan, plan.metadata)
     for name in label_names(store, plan, plan.metadata):
         refuse_label(store, name, plan.metadata)
@@ -219,6 +230,7 @@ def ungrouped(store: Store, plan: ProbePlan) -> ProbePlan | None:
     """
     if plan.group is None or plan.split is not None:
         return None
+    plan = with_columns(store, plan)
     return replace(plan, group=None, labels=label_names(store, plan, plan.metadata), shots=())
 
 

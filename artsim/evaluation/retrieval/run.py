@@ -13,7 +13,7 @@ from PIL import Image
 from artsim.errors import EvaluationError, ImageError
 from artsim.evaluation.reading import choose_labels, read_among, unit_vectors
 from artsim.images import decode, read_bytes
-from artsim.labels import Label, LabelKind, group_codes, short_name
+from artsim.labels import Label, LabelKind, group_codes, short_name, with_columns
 from artsim.metrics import (
     RETRIEVAL_KS,
     RetrievalEvaluation,
@@ -97,6 +97,7 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
         EvaluationError: If a column does not exist or cannot be used as named, a k is out of
             range, a vector is not finite, or pixels are compared and no picture can be opened.
     """
+    plan = with_columns(store, plan)
     among = plan.among
     names, _ = choose_labels(store, plan.labels, (plan.junk,), plan.among)
     labels = {short_name(name): _read_label(store, name, plan) for name in names}
