@@ -21,8 +21,8 @@ export function makeChips(list, change) {
   };
 }
 
-/** Make a chip for each filter of a state, and after two or more what clears them all. */
-export function chipsOf(state, index, change, clear = "Clear all") {
+/** Make a chip for each filter of a state, and after two or more, or under a name of its own, what clears them all. */
+export function chipsOf(state, index, change, clear = "") {
   const filters = filtersOf(state);
   const without = Object.assign({}, ...filters.map(([, , each]) => each), {
     conditions: [],
@@ -34,8 +34,8 @@ export function chipsOf(state, index, change, clear = "Clear all") {
     ...filters.map(([name, value, each]) => chip(name, value, () => change(each))),
     ...(state.terms.length ? state.exclude : []).map((id) => hidden(index, id, state, change)),
   ];
-  const all = make("button", { type: "button", className: "plain", onclick: () => change(without) }, clear);
-  return chips.length > 1 ? [...chips, make("li", {}, all)] : chips;
+  const all = make("button", { type: "button", className: "plain", onclick: () => change(without) }, clear || "Clear all");
+  return chips.length > (clear ? 0 : 1) ? [...chips, make("li", {}, all)] : chips;
 }
 
 /** Return the name, the value and the changes that remove it, of each filter that is set; the name may be empty. */
