@@ -1,4 +1,4 @@
-"""The works that ``artsim teach`` is told to mark and unmark."""
+"""The works that ``artsim teach`` marks and unmarks."""
 
 from __future__ import annotations
 

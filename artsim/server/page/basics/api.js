@@ -11,13 +11,13 @@ const PRESSED = 'a, button, label, input, summary, [role="application"]';
 let released = Promise.resolve(); // settles when what is pressed has done what it does
 let release = null; // ends the press, while there is one
 
-addEventListener("pointerdown", ({ target }) => {
-  if (release || !(target instanceof Element && target.closest(PRESSED))) return;
+addEventListener("pointerdown", ({ button, target }) => {
+  if (button !== 0 || release || !(target instanceof Element && target.closest(PRESSED))) return;
   released = new Promise((resolve) => {
     release = resolve;
   });
 });
-for (const name of ["pointerup", "pointercancel", "blur"]) {
+for (const name of ["pointerup", "pointercancel", "contextmenu", "blur"]) {
   // The click comes after the release, but before the next task.
   addEventListener(name, () => setTimeout(() => {
     release?.();
